@@ -1,0 +1,41 @@
+"""km3gpu: KM3NeT data as calibrated, clustered, sky-located columns.
+
+Public names are loaded when they are first used, so ``import km3gpu`` costs
+next to nothing and imports no cupy, dask, astropy, matplotlib or torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from km3gpu._version import __version__
+
+_NAMES = {
+    "Chunk": "km3gpu.chunk",
+    "Detector": "km3gpu.detector",
+    "Table": "km3gpu.table",
+    "calibrate": "km3gpu.stages",
+    "coincidences": "km3gpu.stages",
+    "locate": "km3gpu.stages",
+    "open": "km3gpu.io",
+    "run": "km3gpu.pipeline",
+}
+_ROOMS = ("astro", "backend", "detector", "errors", "io", "kernels", "pipeline", "plot", "schema", "stages")
+
+__all__ = ["__version__", *_NAMES]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NAMES:
+        value = getattr(importlib.import_module(_NAMES[name]), name)
+    elif name in _ROOMS:
+        value = importlib.import_module(f"km3gpu.{name}")
+    else:
+        raise AttributeError(f"module 'km3gpu' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_NAMES, *_ROOMS})

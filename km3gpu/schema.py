@@ -1,0 +1,238 @@
+"""The one table of every field: name, dtype, unit, frame, meaning, ROOT branch.
+
+Readers, checks, file metadata and the documentation all take from here.  Names
+follow the KM3NeT offline data format (km3net-dataformat) and km3io where that
+has a name; the same name means the same thing whatever file it came from.
+
+Angles are radians.  ``detector`` is the detector's own frame: x along UTM
+Easting, y along UTM Northing, z up, metres from the UTM reference point of the
+detector description.  Directions of tracks are where the particle travels to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from km3gpu.errors import UnknownNameError
+
+__all__ = ["FIELDS", "Field", "field", "fields_of"]
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of one table.
+
+    Attributes
+    ----------
+    table, name : str
+        ``hits``, ``pos_x``.
+    dtype : str
+        NumPy dtype in the offline format; ``[...]`` around it for each level
+        of list, ``str`` for text.
+    unit : str
+        Unit, ``""`` where there is none.
+    frame : str
+        ``"detector"``, ``"sky (ICRS)"`` or ``""``.
+    meaning : str
+        One sentence.
+    branch : str
+        Leaf of the offline tree ``E``, relative to its collection; ``""`` for
+        a field that no offline branch holds.
+    daq_dtype : str
+        dtype in DAQ files where it is narrower; ``""`` where it is the same.
+    default : float or None
+        Value where a file lacks the branch; None: the column is left out.
+    """
+
+    table: str
+    name: str
+    dtype: str
+    unit: str
+    frame: str
+    meaning: str
+    branch: str = ""
+    daq_dtype: str = ""
+    default: float | None = None
+
+
+_HIT = (
+    # name, dtype, unit, frame, meaning, branch, daq dtype, default
+    ("id", "i4", "", "", "Identifier of the hit within its event.", "id", "", None),
+    ("dom_id", "i4", "", "", "Identifier of the optical module.", "dom_id", "", None),
+    ("channel_id", "u4", "", "", "PMT channel within the module, 0 to 30.", "channel_id", "u1", None),
+    ("tdc", "u4", "ns", "", "Hit time as stored, ns since the start of the frame.", "tdc", "", None),
+    ("tot", "u4", "ns", "", "Time over threshold.", "tot", "u1", None),
+    ("trig", "u8", "", "", "Trigger bits of the hit, 0 for a snapshot hit.", "trig", "", None),
+    ("pmt_id", "i4", "", "", "Identifier of the PMT within the detector.", "pmt_id", "", None),
+    ("t", "f8", "ns", "", "Calibrated hit time; for simulated hits the true time.", "t", "", None),
+    ("a", "f8", "npe", "", "Amplitude of the hit.", "a", "", None),
+    ("pos_x", "f8", "m", "detector", "Position of the PMT, x.", "pos.x", "", None),
+    ("pos_y", "f8", "m", "detector", "Position of the PMT, y.", "pos.y", "", None),
+    ("pos_z", "f8", "m", "detector", "Position of the PMT, z.", "pos.z", "", None),
+    ("dir_x", "f8", "", "detector", "Axis of the PMT (outward), x.", "dir.x", "", None),
+    ("dir_y", "f8", "", "detector", "Axis of the PMT (outward), y.", "dir.y", "", None),
+    ("dir_z", "f8", "", "detector", "Axis of the PMT (outward), z.", "dir.z", "", None),
+    ("type", "i4", "", "", "Particle type or parametrisation of a simulated hit.", "type", "", None),
+    ("origin", "i4", "", "", "Track id of the track that made the hit.", "origin", "", None),
+    ("pattern_flags", "u4", "", "", "Pattern flags of the DAQ hit.", "pattern_flags", "", None),
+)
+
+_HIT_MADE = (
+    ("du", "i4", "", "", "Detection unit (string) of the module."),
+    ("floor", "i4", "", "", "Floor of the module, 0 for a base module."),
+    ("cluster_id", "i8", "", "", "Cluster of the event that the hit is in, -1 for none."),
+)
+
+_TRACK = (
+    ("id", "i4", "", "", "Identifier of the track within its event.", "id", "", None),
+    ("pos_x", "f8", "m", "detector", "Position at time t, x.", "pos.x", "", None),
+    ("pos_y", "f8", "m", "detector", "Position at time t, y.", "pos.y", "", None),
+    ("pos_z", "f8", "m", "detector", "Position at time t, z.", "pos.z", "", None),
+    ("dir_x", "f8", "", "detector", "Direction of travel, x.", "dir.x", "", None),
+    ("dir_y", "f8", "", "detector", "Direction of travel, y.", "dir.y", "", None),
+    ("dir_z", "f8", "", "detector", "Direction of travel, z.", "dir.z", "", None),
+    ("t", "f8", "ns", "", "Time of the track at its position.", "t", "", None),
+    ("E", "f8", "GeV", "", "Energy.", "E", "", None),
+    ("len", "f8", "m", "", "Length.", "len", "", None),
+    ("lik", "f8", "", "", "Likelihood or quality of the fit, larger is better.", "lik", "", None),
+    ("type", "i4", "", "", "PDG code of the particle.", "type", "", None),
+    (
+        "rec_type",
+        "i4",
+        "",
+        "",
+        "Reconstruction that made the track (4000 Jpp, 101 aanet, 200 dusj).",
+        "rec_type",
+        "",
+        None,
+    ),
+    ("status", "i4", "", "", "Status of the particle in the generator.", "status", "", None),
+    ("mother_id", "i4", "", "", "Track id of the mother particle.", "mother_id", "", None),
+    ("counter", "i4", "", "", "Counter of the particle.", "counter", "", None),
+    ("rec_stages", "[i4]", "", "", "Reconstruction stages that led to the track.", "rec_stages", "", None),
+    ("fitinf", "[f8]", "", "", "Fit information, by the index of the data format.", "fitinf", "", None),
+    ("hit_ids", "[i4]", "", "", "Identifiers of the hits used.", "hit_ids", "", None),
+    ("error_matrix", "[f8]", "", "", "Error matrix of the fit, as stored.", "error_matrix", "", None),
+    ("comment", "str", "", "", "Comment.", "comment", "", None),
+    ("usr", "[f8]", "", "", "User values.", "usr", "", None),
+    ("usr_names", "[str]", "", "", "Names of the user values.", "usr_names", "", None),
+)
+
+_EVENT = (
+    ("id", "i4", "", "", "Identifier of the offline event.", "id", "", None),
+    ("det_id", "i4", "", "", "Identifier of the detector.", "det_id", "", None),
+    ("mc_id", "i4", "", "", "Identifier of the simulated event.", "mc_id", "", None),
+    ("run_id", "i4", "", "", "Number of the run.", "run_id", "", None),
+    ("mc_run_id", "i4", "", "", "Number of the simulated run.", "mc_run_id", "", None),
+    (
+        "frame_index",
+        "i4",
+        "",
+        "",
+        "Index of the frame (timeslice) in its run, from 1.",
+        "frame_index",
+        "",
+        None,
+    ),
+    ("trigger_mask", "u8", "", "", "Trigger bits of the event.", "trigger_mask", "", None),
+    ("trigger_counter", "u8", "", "", "Counter of the trigger.", "trigger_counter", "", None),
+    ("overlays", "u4", "", "", "Number of merged sub-events, less one.", "overlays", "", None),
+    ("t_sec", "i4", "s", "", "Start of the frame, whole seconds since 1970 (UTC).", "t/t.fSec", "", None),
+    ("t_ns", "i4", "ns", "", "Start of the frame, ns on top of t_sec.", "t/t.fNanoSec", "", None),
+    ("mc_t", "f8", "ns", "", "Time of the simulated event.", "mc_t", "", None),
+    ("index", "i4", "", "", "Index of the event.", "index", "", None),
+    ("flags", "i4", "", "", "User flags.", "flags", "", None),
+    ("w", "[f8]", "", "", "Event weights.", "w", "", None),
+    ("w2list", "[f8]", "", "", "Factors of the weight w2, by generator.", "w2list", "", None),
+    ("w3list", "[f8]", "", "", "Atmospheric flux weights.", "w3list", "", None),
+    ("comment", "str", "", "", "Comment.", "comment", "", None),
+    ("usr", "[f8]", "", "", "User values.", "AAObject/usr", "", None),
+    ("usr_names", "[str]", "", "", "Names of the user values.", "AAObject/usr_names", "", None),
+)
+
+_EVENT_MADE = (
+    ("time_ns", "i8", "ns", "", "Start of the frame, int64 ns since 1970 (UTC)."),
+    ("white_rabbit", "b1", "", "", "The clock was locked to White Rabbit."),
+    ("n_hits", "i8", "", "", "Hits of the event."),
+    ("n_triggered", "i8", "", "", "Triggered hits of the event."),
+    ("n_clusters", "i8", "", "", "Same-module coincidences of the event."),
+    ("n_doms", "i8", "", "", "Modules with a hit."),
+    ("tot_sum", "f8", "ns", "", "Sum of time over threshold of the hits."),
+    ("t_first", "f8", "ns", "", "Earliest hit time."),
+    ("t_last", "f8", "ns", "", "Latest hit time."),
+    ("best_track", "i8", "", "", "Row of the best track among the event's tracks, -1 for none."),
+    ("track_lik", "f8", "", "", "Likelihood of the best track."),
+    ("track_E", "f8", "GeV", "", "Energy of the best track."),
+    ("track_t", "f8", "ns", "", "Time of the best track at its position."),
+    ("track_pos_x", "f8", "m", "detector", "Position of the best track, x."),
+    ("track_pos_y", "f8", "m", "detector", "Position of the best track, y."),
+    ("track_pos_z", "f8", "m", "detector", "Position of the best track, z."),
+    ("track_dir_x", "f8", "", "detector", "Direction of travel of the best track, x."),
+    ("track_dir_y", "f8", "", "detector", "Direction of travel of the best track, y."),
+    ("track_dir_z", "f8", "", "detector", "Direction of travel of the best track, z."),
+    ("track_time_ns", "i8", "ns", "", "Arrival time of the best track, int64 ns since 1970 (UTC)."),
+    ("zenith", "f8", "rad", "detector", "Zenith angle of where the best track comes from."),
+    (
+        "azimuth",
+        "f8",
+        "rad",
+        "detector",
+        "Azimuth of where the best track comes from, from grid East towards North.",
+    ),
+    ("ra", "f8", "rad", "sky (ICRS)", "Right ascension of where the best track comes from."),
+    ("dec", "f8", "rad", "sky (ICRS)", "Declination of where the best track comes from."),
+)
+
+_CLUSTER = (
+    ("dom_id", "i4", "", "", "Module of the coincidence."),
+    ("t_first", "f8", "ns", "", "Time of the first hit."),
+    ("t_last", "f8", "ns", "", "Time of the last hit."),
+    ("n_hits", "i4", "", "", "Hits of the coincidence."),
+    ("n_pmts", "i4", "", "", "Distinct PMTs of the coincidence."),
+    ("tot_sum", "f8", "ns", "", "Sum of time over threshold."),
+    ("pos_x", "f8", "m", "detector", "Position of the PMT of the first hit, x."),
+    ("pos_y", "f8", "m", "detector", "Position of the PMT of the first hit, y."),
+    ("pos_z", "f8", "m", "detector", "Position of the PMT of the first hit, z."),
+)
+
+
+def _fields() -> Iterator[Field]:
+    for table in ("hits", "triggered_hits", "mc_hits"):
+        for row in _HIT:
+            yield Field(table, *row)
+        for row in _HIT_MADE:
+            yield Field(table, *row)
+    for table in ("tracks", "mc_tracks"):
+        for row in _TRACK:
+            yield Field(table, *row)
+    for row in _EVENT:
+        yield Field("events", *row)
+    for row in _EVENT_MADE:
+        yield Field("events", *row)
+    for row in _CLUSTER:
+        yield Field("clusters", *row)
+
+
+FIELDS: dict[tuple[str, str], Field] = {(f.table, f.name): f for f in _fields()}
+
+
+def field(table: str, name: str) -> Field:
+    """Look up one field.
+
+    Raises
+    ------
+    UnknownNameError
+        The table has no such field; the closest come first.
+    """
+    try:
+        return FIELDS[table, name]
+    except KeyError:
+        raise UnknownNameError.of(
+            "field", name, [n for t, n in FIELDS if t == table], where=f"table {table!r}"
+        ) from None
+
+
+def fields_of(table: str) -> tuple[Field, ...]:
+    """Give all fields of a table, in order."""
+    return tuple(f for f in FIELDS.values() if f.table == table)
