@@ -199,19 +199,13 @@ _CLUSTER = (
 
 def _fields() -> Iterator[Field]:
     for table in ("hits", "triggered_hits", "mc_hits"):
-        for row in _HIT:
-            yield Field(table, *row)
-        for row in _HIT_MADE:
-            yield Field(table, *row)
+        yield from (Field(table, *row) for row in _HIT)
+        yield from (Field(table, *row) for row in _HIT_MADE)
     for table in ("tracks", "mc_tracks"):
-        for row in _TRACK:
-            yield Field(table, *row)
-    for row in _EVENT:
-        yield Field("events", *row)
-    for row in _EVENT_MADE:
-        yield Field("events", *row)
-    for row in _CLUSTER:
-        yield Field("clusters", *row)
+        yield from (Field(table, *row) for row in _TRACK)
+    yield from (Field("events", *row) for row in _EVENT)
+    yield from (Field("events", *row) for row in _EVENT_MADE)
+    yield from (Field("clusters", *row) for row in _CLUSTER)
 
 
 FIELDS: dict[tuple[str, str], Field] = {(f.table, f.name): f for f in _fields()}

@@ -81,7 +81,7 @@ def counts_to_offsets(counts: Any) -> Any:
 
 
 def _expand(xp: Any, starts: Any, offsets: Any) -> Any:
-    """Indices of all items of lists that begin at `starts` with counts from `offsets`."""
+    """Give the indices of all items of lists that begin at `starts` with counts from `offsets`."""
     counts = offsets[1:] - offsets[:-1]
     return xp.arange(int(offsets[-1])) + xp.repeat(starts - offsets[:-1], counts)
 
