@@ -1,0 +1,257 @@
+"""DETX, the text format of detector descriptions, versions 1 to 5.
+
+Version 1 begins with ``det_id n_modules``.  Later ones have four lines:
+``det_id vN``, ``valid_from valid_to``, ``UTM WGS84 32N easting northing z`` and
+``n_modules``.  Then each module is one line, ``id du floor [x y z q0 qx qy qz t0
+[status]] n_pmts`` (the bracketed from versions 4 and 5), followed by a line
+``pmt_id x y z dx dy dz t0 [status]`` for each of its PMTs (status from version
+3).  The channel of a PMT is its place among these lines.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import NoReturn
+
+import numpy as np
+
+from km3gpu.detector.arrays import Content, Modules, Pmts, Utm
+from km3gpu.detector.geometry import crossing_points
+from km3gpu.errors import FormatError, TruncatedFileError
+
+__all__ = ["VERSIONS", "parse"]
+
+VERSIONS = (1, 2, 3, 4, 5)
+_MODULE_WIDTH = {1: 4, 2: 4, 3: 4, 4: 12, 5: 13}
+_PMT_WIDTH = {1: 8, 2: 8, 3: 9, 4: 9, 5: 9}
+_QUOTE = rb"\""
+
+
+def parse(data: bytes, path: str) -> Content:
+    """Read a DETX file.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+    path : str
+        Its name, for error messages.
+
+    Returns
+    -------
+    Content
+
+    Raises
+    ------
+    FormatError
+        The text does not follow the format; file and line are named.
+    TruncatedFileError
+        It ends before the last PMT that it announces.
+    """
+    return _Reader(data, path).content()
+
+
+class _Reader:
+    """The lines of one file that are neither blank nor comment, and a place in them."""
+
+    def __init__(self, data: bytes, path: str) -> None:
+        self.path = path
+        self.comments: list[str] = []
+        self.rows: list[list[bytes]] = []
+        self.lines: list[int] = []
+        self.at = 0
+        self._split(data)
+
+    def _split(self, data: bytes) -> None:
+        raw = data.split(b"\n")
+        self.n_lines = len(raw) - (not raw[-1])
+        skip_to = 0
+        for i, line in enumerate(raw):
+            if i < skip_to:
+                continue
+            row = line.split()
+            if not row:
+                continue
+            if not row[0].startswith(b"#"):
+                self.rows.append(row)
+                self.lines.append(i + 1)
+                continue
+            block, skip_to = [line], i + 1
+            if line.count(_QUOTE) % 2:
+                # Jpp writes an argument with line breaks as it is, without '#'
+                # on the further lines: they last until the quote is closed
+                end = next((k for k in range(i + 1, len(raw)) if raw[k].count(_QUOTE) % 2), None)
+                if end is not None:
+                    block, skip_to = raw[i : end + 1], end + 1
+            self.comments.append("\n".join(_comment(part) for part in block))
+
+    def fail(self, what: str, row: int) -> NoReturn:
+        """Raise: what is wrong with a row, or that the file ends before it."""
+        if row >= len(self.rows):
+            raise TruncatedFileError(
+                f"the file ends where {what}",
+                where=f"{self.path}, line {self.n_lines}",
+                remedy="get a complete copy",
+            )
+        text = b" ".join(self.rows[row]).decode("ascii", "replace")
+        text = text if len(text) < 60 else text[:57] + "..."
+        raise FormatError(f"{text!r} where {what}", where=f"{self.path}, line {self.lines[row]}")
+
+    def next(self, width: int | tuple[int, ...], what: str) -> list[bytes]:
+        """Give the next row, which must have `width` words."""
+        widths = (width,) if isinstance(width, int) else width
+        if self.at >= len(self.rows) or len(self.rows[self.at]) not in widths:
+            self.fail(what, self.at)
+        self.at += 1
+        return self.rows[self.at - 1]
+
+    def numbers(self, words: list[bytes], what: str) -> list[float]:
+        """Turn `words` of the row just given into finite numbers."""
+        try:
+            values = [_number(w) for w in words]
+        except ValueError:
+            self.fail(what, self.at - 1)
+        return values
+
+    def integer(self, word: bytes, what: str) -> int:
+        """Turn a word of the row just given into an int32."""
+        (value,) = self.numbers([word], what)
+        if value != int(value) or not -(2**31) <= value < 2**31:
+            self.fail(what, self.at - 1)
+        return int(value)
+
+    def content(self) -> Content:
+        what = "a detector description begins with 'det_id vN' or 'det_id n_modules'"
+        first = self.next(2, what)
+        det_id = self.integer(first[0], what)
+        validity, utm, version = None, None, 1
+        if first[1][:1] in b"vV":
+            version = self.integer(first[1][1:], "the version should be, v1 to v5")
+            if version not in VERSIONS:
+                self.fail("the version should be, v1 to v5", self.at - 1)
+        if version > 1:
+            what = "'valid_from valid_to' in unix seconds should be"
+            begin, end = self.numbers(self.next(2, what), what)
+            validity = (begin, end)
+            what = "'UTM WGS84 32N easting northing z' should be"
+            words = self.next(6, what)
+            if words[0].upper() != b"UTM":
+                self.fail(what, self.at - 1)
+            ellipsoid, zone = (w.decode("ascii", "replace") for w in words[1:3])
+            easting, northing, z = self.numbers(words[3:], what)
+            utm = Utm(easting, northing, z, zone, ellipsoid)
+        what = "the number of modules should be"
+        if first[1][:1] in b"vV":
+            first = self.next(1, what)
+        n_modules = self.integer(first[-1], what)
+        if n_modules < 0:
+            self.fail(what, self.at - 1)
+        modules, pmts = self._tables(version, n_modules)
+        return Content(det_id, version, tuple(self.comments), validity, utm, modules, pmts)
+
+    def _tables(self, version: int, n_modules: int) -> tuple[Modules, Pmts]:
+        width = _MODULE_WIDTH[version]
+        rows_of_modules = []
+        counts = []
+        for k in range(n_modules):
+            what = f"module {k + 1} of {n_modules} with its {width} values should be"
+            words = self.next(width, what)
+            count = self.integer(words[-1], what)
+            if count < 0:
+                self.fail(what, self.at - 1)
+            rows_of_modules.append(self.at - 1)
+            counts.append(count)
+            self.at += count
+        self._check_pmt_rows(version, rows_of_modules, counts)
+        if self.at < len(self.rows):
+            self.fail(f"the file should end, after its {n_modules} modules", self.at)
+
+        first_row = np.concatenate(([0], np.cumsum(counts, dtype=np.int64)))[:-1]
+        n_pmts = np.array(counts, dtype=np.int64)
+        of_module = set(rows_of_modules)
+        rows_of_pmts = [i for i in range(rows_of_modules[0], self.at) if i not in of_module] if counts else []
+        m = self._table(rows_of_modules, width, (0, 1, 2, *((11,) if version > 4 else ())))
+        p = self._table(rows_of_pmts, _PMT_WIDTH[version], (0, *((8,) if version > 2 else ())))
+        pmts = Pmts(
+            pmt_id=p[:, 0],
+            pos=p[:, 1:4],
+            dir=p[:, 4:7],
+            t0=p[:, 7],
+            status=p[:, 8] if version > 2 else np.zeros(len(p)),
+        )
+        modules = Modules(
+            dom_id=m[:, 0],
+            du=m[:, 1],
+            floor=_repaired_floors(m[:, 1], m[:, 2]),
+            pos=m[:, 3:6] if version > 3 else crossing_points(pmts.pos, pmts.dir, first_row, n_pmts),
+            quaternion=m[:, 6:10] if version > 3 else None,
+            t0=m[:, 10] if version > 3 else np.zeros(len(m)),
+            status=m[:, 11] if version > 4 else np.zeros(len(m)),
+            first_row=first_row,
+            n_pmts=n_pmts,
+        )
+        return modules, pmts
+
+    def _check_pmt_rows(self, version: int, rows_of_modules: list[int], counts: list[int]) -> None:
+        width = _PMT_WIDTH[version]
+        for row, count in zip(rows_of_modules, counts, strict=True):
+            for i in range(row + 1, row + 1 + count):
+                if i >= len(self.rows) or len(self.rows[i]) != width:
+                    dom_id = self.rows[row][0].decode("ascii", "replace")
+                    self.fail(
+                        f"PMT {i - row} of {count} of module {dom_id} with its {width} values should be", i
+                    )
+
+    def _table(self, index: list[int], width: int, integers: tuple[int, ...]) -> np.ndarray:
+        """Turn rows into an (n, width) array of finite numbers."""
+        words = chain.from_iterable([self.rows[i] for i in index])
+        try:
+            flat = np.fromiter(map(float, words), np.float64, len(index) * width)
+        except ValueError:
+            flat = np.full(len(index) * width, np.nan)
+            for k, i in enumerate(index):
+                flat[k * width : (k + 1) * width] = _numbers_or_nan(self.rows[i])
+        table = flat.reshape(-1, width)
+        good = np.isfinite(table).all(axis=1)
+        whole = table[:, integers]
+        with np.errstate(invalid="ignore"):
+            good &= ((whole == np.floor(whole)) & (np.abs(whole) < 2**31)).all(axis=1)
+        if not good.all():
+            self.fail("numbers should be (integers for identifiers and status)", index[int(np.argmin(good))])
+        return table
+
+
+def _comment(line: bytes) -> str:
+    text = line.rstrip(b"\r")
+    if text.lstrip().startswith(b"#"):
+        text = text.lstrip()[1:]
+        text = text[1:] if text.startswith(b" ") else text
+    try:
+        return text.decode("utf-8")
+    except UnicodeDecodeError:
+        return text.decode("latin-1")
+
+
+def _number(word: bytes) -> float:
+    value = float(word)
+    if not np.isfinite(value) or b"_" in word:
+        raise ValueError(word)
+    return value
+
+
+def _numbers_or_nan(words: list[bytes]) -> list[float]:
+    try:
+        return [_number(w) for w in words]
+    except ValueError:
+        return [np.nan] * len(words)
+
+
+def _repaired_floors(du: np.ndarray, floor: np.ndarray) -> np.ndarray:
+    """Give floors by order within the string where an old conversion wrote -1."""
+    if not (floor == -1).any():
+        return floor
+    order = np.argsort(du, kind="stable")
+    first = np.concatenate(([True], du[order][1:] != du[order][:-1]))
+    place = np.empty(len(du), dtype=np.int64)
+    place[order] = np.arange(len(du)) - np.maximum.accumulate(np.where(first, np.arange(len(du)), 0)) + 1
+    return np.where(floor == -1, place, floor)
