@@ -118,7 +118,8 @@ def _gather(data: bytes, dtype: np.dtype[np.void], starts: np.ndarray, counts: n
 def _check_finite(path: str, table: np.ndarray, offset: np.ndarray, names: tuple[str, ...]) -> None:
     good = np.ones(len(table), dtype=bool)
     for name in names:
-        good &= np.isfinite(table[name].reshape(len(table), -1)).all(axis=1)
+        finite = np.isfinite(table[name])
+        good &= finite.all(axis=tuple(range(1, finite.ndim)))
     if not good.all():
         bad = int(np.argmin(good))
         kind = "module" if "dom_id" in (table.dtype.names or ()) else "PMT"

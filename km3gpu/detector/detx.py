@@ -161,8 +161,7 @@ class _Reader:
                 self.fail(what, self.at - 1)
             rows_of_modules.append(self.at - 1)
             counts.append(count)
-            self.at += count
-        self._check_pmt_rows(version, rows_of_modules, counts)
+            self._skip_pmts(words[0], count, _PMT_WIDTH[version])
         if self.at < len(self.rows):
             self.fail(f"the file should end, after its {n_modules} modules", self.at)
 
@@ -192,15 +191,17 @@ class _Reader:
         )
         return modules, pmts
 
-    def _check_pmt_rows(self, version: int, rows_of_modules: list[int], counts: list[int]) -> None:
-        width = _PMT_WIDTH[version]
-        for row, count in zip(rows_of_modules, counts, strict=True):
-            for i in range(row + 1, row + 1 + count):
-                if i >= len(self.rows) or len(self.rows[i]) != width:
-                    dom_id = self.rows[row][0].decode("ascii", "replace")
-                    self.fail(
-                        f"PMT {i - row} of {count} of module {dom_id} with its {width} values should be", i
-                    )
+    def _skip_pmts(self, dom_id: bytes, count: int, width: int) -> None:
+        """Go past the PMTs of a module, which must have `width` words each."""
+        begin = self.at
+        rows = self.rows[begin : begin + count]
+        if len(rows) < count or any(len(row) != width for row in rows):
+            bad = next((i for i, row in enumerate(rows) if len(row) != width), len(rows))
+            name = dom_id.decode("ascii", "replace")
+            self.fail(
+                f"PMT {bad + 1} of {count} of module {name} with its {width} values should be", begin + bad
+            )
+        self.at = begin + count
 
     def _table(self, index: list[int], width: int, integers: tuple[int, ...]) -> np.ndarray:
         """Turn rows into an (n, width) array of finite numbers."""
