@@ -1,0 +1,233 @@
+"""HDF5: a group per table, its columns flat datasets, `offsets` beside them.
+
+``/hits/t`` holds the times of all hits, ``/hits/offsets`` (n_events + 1) cuts
+them into events.  A column of lists is a group of ``offsets`` and ``content``.
+Units and meanings are attributes of the datasets.  ``/provenance`` is the
+record of where the rows came from, as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import h5py
+
+from km3gpu import schema
+from km3gpu.chunk import Chunk, file_digest
+from km3gpu.errors import DiskFullError, FormatError
+from km3gpu.io import sink
+from km3gpu.table import Ragged, Table
+
+__all__ = ["HDF5Sink"]
+
+_ROWS = 65536  # items of one HDF5 chunk
+_LIBVER = ("earliest", "v110")
+
+
+@dataclass(frozen=True)
+class HDF5Sink:
+    """Write chunks as HDF5.
+
+    Attributes
+    ----------
+    name : str
+        Name of the merged file, without suffix.
+    tables : tuple of str
+        Tables to write; empty for all.
+    compression : str
+        ``"gzip"`` (with byte shuffle; any HDF5 library reads it), ``"lzf"`` or ``"none"``.
+    level : int
+        Level of gzip, 1 to 9.
+    """
+
+    format: ClassVar[str] = "hdf5"
+    suffix: ClassVar[str] = ".h5"
+
+    name: str = "events"
+    tables: tuple[str, ...] = ()
+    compression: str = field(default="gzip", metadata={"choices": ("gzip", "lzf", "none")})
+    level: int = field(default=1, metadata={"minimum": 1})
+
+    def fingerprint(self) -> str:
+        """Describe all that shapes the bytes, as canonical JSON."""
+        return sink.fingerprint(self)
+
+    def write(self, chunk: Chunk, path: Path) -> sink.Part:
+        """Write one part, without compression (see `Sink.write`)."""
+        tables = sink.host_tables(chunk, self.tables)
+        # in memory first: HDF5 does not tell a full disk from other faults
+        with h5py.File(path, "w", driver="core", backing_store=False, libver=_LIBVER) as file:
+            _write_text(file, "schema", sink.describe(tables))
+            for table in tables.values():
+                _write_table(file, table)
+            file.flush()
+            image = file.id.get_file_image()
+        with sink.HashingFile(path) as out:
+            out.write(image)
+        return sink.Part({n: len(t) for n, t in tables.items()}, out.size, out.digest)
+
+    def merge(self, parts: Sequence[Path], path: Path, provenance: str) -> sink.Part:
+        """Write all `parts` into one file, with compression (see `Sink.merge`)."""
+        try:
+            rows = self._merge(parts, path, provenance)
+        except OSError as error:
+            if shutil.disk_usage(path.parent).free < 1 << 20:
+                raise DiskFullError(
+                    "no space left on the disk of the output",
+                    where=str(path),
+                    remedy="make room, then resume",
+                ) from error
+            raise
+        with open(path, "rb+") as file:
+            os.fsync(file.fileno())
+        return sink.Part(rows, path.stat().st_size, file_digest(str(path)))
+
+    def read(self, path: Path) -> dict[str, Table]:
+        """Read a part or merged file back into tables."""
+        with h5py.File(path, "r") as file:
+            return {name: _read_table(file[name], about) for name, about in _schema(file, path).items()}
+
+    def _merge(self, parts: Sequence[Path], path: Path, provenance: str) -> dict[str, int]:
+        rows: dict[str, int] = {}
+        described: dict[str, Any] | None = None
+        attrs: list[dict[str, dict[str, str]]] = []
+        columns: dict[str, _Column] = {}
+        with h5py.File(path, "w", libver=_LIBVER) as out:
+            for part in parts:
+                with h5py.File(part, "r") as file:
+                    about = _schema(file, part)
+                    described = about if described is None else described
+                    sink.check_same(described, about, part, parts[0])
+                    attrs.append({name: dict(file[name].attrs) for name in about})
+                    for name, dataset in _datasets(file, about):
+                        if name not in columns:
+                            columns[name] = self._column(out, name, dataset)
+                        columns[name].append(dataset)
+                    for name in about:
+                        rows[name] = rows.get(name, 0) + _length(file[name], about[name])
+            _write_text(out, "schema", json.dumps(described))
+            for name, merged in sink.merged_attrs(attrs).items():
+                out.require_group(name).attrs.update(merged)
+            _write_text(out, "provenance", provenance)
+        return rows
+
+    def _column(self, out: h5py.File, name: str, like: h5py.Dataset) -> _Column:
+        filters: dict[str, Any] = {}
+        if self.compression == "gzip":
+            filters = {"compression": "gzip", "compression_opts": self.level, "shuffle": True}
+        elif self.compression == "lzf":
+            filters = {"compression": "lzf", "shuffle": True}
+        inner = like.shape[1:]
+        dataset = out.create_dataset(
+            name,
+            shape=(0, *inner),
+            maxshape=(None, *inner),
+            chunks=(_ROWS, *inner),
+            dtype=like.dtype,
+            track_times=False,
+            **filters,
+        )
+        for key, value in like.attrs.items():
+            dataset.attrs[key] = value
+        return _Column(dataset, is_offsets=name.endswith("/offsets"))
+
+
+class _Column:
+    """A dataset that grows; offsets go on from where they ended.
+
+    Keeping the dataset open keeps its last, incomplete chunk in memory, so each
+    chunk is compressed and written once.
+    """
+
+    def __init__(self, dataset: h5py.Dataset, *, is_offsets: bool) -> None:
+        self.dataset = dataset
+        self.is_offsets = is_offsets
+        self.end = 0
+
+    def append(self, part: h5py.Dataset) -> None:
+        values = part[()]
+        start = len(self.dataset)
+        if self.is_offsets:
+            values = values + self.end
+            self.end = int(values[-1])
+            values = values if start == 0 else values[1:]
+        self.dataset.resize(start + len(values), axis=0)
+        if len(values):
+            self.dataset[start:] = values
+
+
+# -- tables <-> groups ---------------------------------------------------------
+
+
+def _write_table(file: h5py.File, table: Table) -> None:
+    group = file.create_group(table.name)
+    group.attrs.update(table.attrs)
+    if table.offsets is not None:
+        _write_column(group, "offsets", table.offsets, {})
+    for name in table.columns:
+        known = schema.FIELDS.get((table.name, name))
+        about = {} if known is None else {"unit": known.unit, "frame": known.frame, "meaning": known.meaning}
+        _write_column(group, name, table.flat(name), {k: v for k, v in about.items() if v})
+
+
+def _write_column(group: h5py.Group, name: str, column: Any, about: Mapping[str, str]) -> None:
+    if isinstance(column, Ragged):
+        inner = group.create_group(name)
+        _write_column(inner, "offsets", column.offsets, {})
+        text = column.text and not isinstance(column.content, Ragged)
+        _write_column(inner, "content", column.content, {**about, **({"text": "utf-8"} if text else {})})
+        return
+    dataset = group.create_dataset(name, data=column, track_times=False)
+    for key, value in about.items():
+        dataset.attrs[key] = value
+
+
+def _read_table(group: h5py.Group, about: Mapping[str, Any]) -> Table:
+    offsets = group["offsets"][()] if about["jagged"] else None
+    columns = {name: _read_column(group[name]) for name in about["columns"]}
+    return Table(group.name.rpartition("/")[2], columns, offsets, dict(group.attrs))
+
+
+def _read_column(node: Any) -> Any:
+    if isinstance(node, h5py.Group):
+        content = node["content"]
+        text = isinstance(content, h5py.Dataset) and content.attrs.get("text") == "utf-8"
+        return Ragged(node["offsets"][()], _read_column(content), text=text)
+    return node[()]
+
+
+def _write_text(file: h5py.File, name: str, text: str) -> None:
+    """Store a text as a dataset: attributes end at 64 kB."""
+    data = text.encode()
+    file.create_dataset(
+        name, data=data, dtype=h5py.string_dtype("utf-8", max(len(data), 1)), track_times=False
+    )
+
+
+def _schema(file: h5py.File, path: Path) -> dict[str, Any]:
+    if "schema" not in file:
+        raise FormatError("an HDF5 file that this sink did not write", where=str(path))
+    described: dict[str, Any] = json.loads(file["schema"][()])
+    return described
+
+
+def _datasets(file: h5py.File, about: Mapping[str, Any]) -> Iterator[tuple[str, h5py.Dataset]]:
+    for table in about:
+        found: list[tuple[str, h5py.Dataset]] = []
+        file[table].visititems(lambda n, node, found=found, t=table: found.append((f"{t}/{n}", node)))
+        yield from ((name, node) for name, node in found if isinstance(node, h5py.Dataset))
+
+
+def _length(group: h5py.Group, about: Mapping[str, Any]) -> int:
+    if about["jagged"]:
+        return int(group["offsets"][-1])
+    for name in about["columns"]:
+        node = group[name]
+        return len(node["offsets"]) - 1 if isinstance(node, h5py.Group) else len(node)
+    return 0
