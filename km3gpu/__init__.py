@@ -15,11 +15,13 @@ _NAMES = {
     "Chunk": "km3gpu.chunk",
     "Detector": "km3gpu.detector",
     "Table": "km3gpu.table",
+    "best_track": "km3gpu.stages",
     "calibrate": "km3gpu.stages",
     "coincidences": "km3gpu.stages",
     "locate": "km3gpu.stages",
     "open": "km3gpu.io",
     "run": "km3gpu.pipeline",
+    "summarise": "km3gpu.stages",
 }
 _ROOMS = ("astro", "backend", "detector", "errors", "io", "kernels", "pipeline", "plot", "schema", "stages")
 

@@ -20,7 +20,7 @@ from km3gpu.backend import Backend
 from km3gpu.errors import InputNotFoundError, UnknownNameError
 from km3gpu.table import Table
 
-__all__ = ["TABLES", "Chunk", "Origin", "chunk_id", "code_version", "file_digest"]
+__all__ = ["TABLES", "Chunk", "Origin", "chunk_id", "code_version", "file_digest", "merge_counters"]
 
 TABLES = (
     "events",
@@ -102,11 +102,14 @@ class Chunk:
         Those that were read or made.
     history : tuple of str
         One fingerprint per stage applied, in order.
+    counters : mapping of str to float
+        What stages counted, as ``stage/name``; see `merge_counters`.
     """
 
     source: Origin
     tables: Mapping[str, Table]
     history: tuple[str, ...] = field(default=())
+    counters: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -142,19 +145,59 @@ class Chunk:
         """Bytes of all tables."""
         return sum(t.nbytes for t in self.tables.values())
 
-    def evolve(self, fingerprint: str, **tables: Table) -> Chunk:
-        """Give the chunk after a stage: `tables` added or replaced, history longer by one."""
-        return Chunk(self.source, {**self.tables, **tables}, (*self.history, fingerprint))
+    def evolve(
+        self, fingerprint: str, tables: Mapping[str, Table], counters: Mapping[str, float] | None = None
+    ) -> Chunk:
+        """Give the chunk after a stage.
+
+        Parameters
+        ----------
+        fingerprint : str
+            What the stage is, with all that shapes its result.
+        tables : mapping of str to Table
+            Tables to add or replace; the others are shared.
+        counters : mapping of str to float, optional
+            What the stage counted.
+
+        Returns
+        -------
+        Chunk
+            Its history is longer by one.
+        """
+        return Chunk(
+            self.source,
+            {**self.tables, **tables},
+            (*self.history, fingerprint),
+            merge_counters(self.counters, counters or {}),
+        )
 
     def to(self, where: Backend) -> Chunk:
         """Give the same chunk with every array on the backend `where`."""
         move = where.to_device
-        return Chunk(self.source, {n: t.map(move) for n, t in self.tables.items()}, self.history)
+        tables = {n: t.map(move) for n, t in self.tables.items()}
+        return Chunk(self.source, tables, self.history, self.counters)
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{n}: {len(t)}" for n, t in self.tables.items())
         s = self.source
         return f"<Chunk {Path(s.path).name}:{s.tree}[{s.start}:{s.stop}] {sizes}>"
+
+
+def merge_counters(a: Mapping[str, float], b: Mapping[str, float]) -> dict[str, float]:
+    """Merge counters of two stages or chunks.
+
+    Counts add up; a counter whose last part begins with ``max_`` keeps the
+    larger value.
+    """
+    merged = dict(a)
+    for name, value in b.items():
+        if name not in merged:
+            merged[name] = value
+        elif name.rsplit("/", 1)[-1].startswith("max_"):
+            merged[name] = max(merged[name], value)
+        else:
+            merged[name] = merged[name] + value
+    return merged
 
 
 def chunk_id(source: Origin, history: tuple[str, ...] = ()) -> str:

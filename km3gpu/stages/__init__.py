@@ -1,0 +1,31 @@
+"""The user's verbs: each turns a chunk into a chunk.
+
+Each verb is a function (``calibrate(chunk, detector)``) and a stage of a plan
+(``Calibrate``), in a file of its own.
+"""
+
+from __future__ import annotations
+
+from km3gpu.stages.best_track import BestTrack, best_track
+from km3gpu.stages.calibrate import Calibrate, calibrate
+from km3gpu.stages.coincidences import Coincidences, coincidences
+from km3gpu.stages.locate import Locate, locate
+from km3gpu.stages.stage import Stage, known, make, needed
+from km3gpu.stages.summarise import Summarise, summarise
+
+__all__ = [
+    "BestTrack",
+    "Calibrate",
+    "Coincidences",
+    "Locate",
+    "Stage",
+    "Summarise",
+    "best_track",
+    "calibrate",
+    "coincidences",
+    "known",
+    "locate",
+    "make",
+    "needed",
+    "summarise",
+]

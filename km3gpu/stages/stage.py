@@ -1,0 +1,159 @@
+"""What a stage is: a frozen configuration that turns a chunk into a chunk.
+
+A stage holds plain values only, so it can be pickled to a worker, compared,
+printed and hashed; what it loads (a detector) is kept per process.  It says
+which columns it reads, so that only those are read from the file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeAlias
+
+from km3gpu.chunk import Chunk, file_digest
+from km3gpu.errors import ConfigError, Km3GpuError, UnknownNameError
+from km3gpu.table import Table
+
+__all__ = ["Columns", "Result", "Stage", "known", "make", "needed"]
+
+Columns: TypeAlias = Mapping[str, tuple[str, ...]]
+Result: TypeAlias = tuple[Mapping[str, Table], Mapping[str, float]]
+
+_STAGES: dict[str, type[Stage]] = {}
+
+
+@dataclass(frozen=True)
+class Stage(ABC):
+    """One step from chunk to chunk.
+
+    A subclass is a frozen dataclass with a class attribute `name` and the
+    methods `apply`, `reads` and `writes`.  Defining it makes it known to plans
+    by its name.
+    """
+
+    name: ClassVar[str] = ""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.name:
+            _STAGES[cls.name] = cls
+
+    @abstractmethod
+    def apply(self, chunk: Chunk) -> Result:
+        """Compute the tables that the stage makes or changes, and what it counted."""
+
+    @abstractmethod
+    def reads(self, kind: str) -> Columns:
+        """Give the columns that the stage needs, of a file of this `kind`."""
+
+    @abstractmethod
+    def writes(self, kind: str) -> Columns:
+        """Give the columns that the stage makes."""
+
+    def inputs(self) -> tuple[str, ...]:
+        """Give the files that the stage uses beside the data (a detector, say)."""
+        return ()
+
+    def fingerprint(self) -> str:
+        """Describe the stage with all that shapes its result, as canonical JSON.
+
+        Files appear by digest, so a moved file is the same and an edited one
+        is not.
+        """
+        files = set(self.inputs())
+        config = {
+            f.name: _plain(getattr(self, f.name), files)
+            for f in dataclasses.fields(self)
+            if f.metadata.get("shapes", True)
+        }
+        return json.dumps({"stage": self.name, **config}, sort_keys=True, separators=(",", ":"))
+
+    def __call__(self, chunk: Chunk) -> Chunk:
+        tables, counters = self.apply(chunk)
+        named = {f"{self.name}/{k}": v for k, v in counters.items()}
+        return chunk.evolve(self.fingerprint(), tables, named)
+
+
+def _plain(value: Any, files: set[str]) -> Any:
+    if isinstance(value, str) and value in files:
+        return file_digest(value)
+    digest = getattr(value, "digest", None)
+    if isinstance(digest, str):
+        return digest
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name), files) for f in dataclasses.fields(value)}
+    if hasattr(value, "dtype") and hasattr(value, "tobytes"):
+        return "sha256:" + hashlib.sha256(value.tobytes()).hexdigest()
+    if isinstance(value, (list, tuple)):
+        return [_plain(v, files) for v in value]
+    return value
+
+
+def needed(stages: Iterable[Stage], kind: str) -> dict[str, tuple[str, ...]]:
+    """Give the columns to read from a file of this `kind` for a chain of stages.
+
+    What an earlier stage makes need not be read.
+
+    Parameters
+    ----------
+    stages : iterable of Stage
+        In the order they are applied.
+    kind : str
+        ``"offline"``, ``"daq"``, ...
+
+    Returns
+    -------
+    dict of str to tuple of str
+        Columns by table; the reader leaves out what a file does not have.
+    """
+    wanted: dict[str, dict[str, None]] = {}
+    made: set[tuple[str, str]] = set()
+    for stage in stages:
+        for table, columns in stage.reads(kind).items():
+            new = [c for c in columns if (table, c) not in made]
+            wanted.setdefault(table, {}).update(dict.fromkeys(new))
+        made.update((table, c) for table, columns in stage.writes(kind).items() for c in columns)
+    return {table: tuple(columns) for table, columns in wanted.items() if columns}
+
+
+def known() -> dict[str, type[Stage]]:
+    """Give all stages by the name that plans use."""
+    return dict(sorted(_STAGES.items()))
+
+
+def make(name: str, **parameters: Any) -> Stage:
+    """Make a stage from its name and parameters, as a plan does.
+
+    Raises
+    ------
+    ConfigError
+        The stage or a parameter is unknown (the closest names are listed), or
+        a value is not valid.
+    """
+    if name not in _STAGES:
+        raise ConfigError(str(UnknownNameError.of("stage", name, _STAGES)))
+    cls = _STAGES[name]
+    fields = {f.name: f for f in dataclasses.fields(cls)}
+    for key in parameters:
+        if key not in fields:
+            raise ConfigError(str(UnknownNameError.of("parameter", key, fields, where=f"stage {name!r}")))
+    missing = [
+        k
+        for k, f in fields.items()
+        if k not in parameters
+        and f.default is dataclasses.MISSING
+        and f.default_factory is dataclasses.MISSING
+    ]
+    if missing:
+        raise ConfigError(f"stage {name!r} needs {', '.join(missing)}")
+    try:
+        return cls(**parameters)
+    except Km3GpuError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"stage {name!r}: {error}") from error

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import awkward as ak
+import numpy as np
+
+import km3gpu as k3
+
+
+def test_daq_events_are_summed_up(daq, daq_detector):
+    chunk = k3.summarise(k3.coincidences(k3.calibrate(daq, daq_detector)))
+    events, hits = chunk.events, chunk.hits
+    assert events.flat("n_hits").tolist() == ak.num(hits.t).tolist()
+    assert events.flat("n_triggered").sum() == 141_244
+    assert events.flat("n_clusters").tolist() == ak.num(chunk.clusters.t_first).tolist()
+    assert events.flat("n_doms").tolist() == [len(set(d)) for d in ak.to_list(hits.dom_id)]
+    np.testing.assert_array_equal(events.flat("tot_sum"), ak.to_numpy(ak.sum(hits.tot, axis=1)))
+    np.testing.assert_array_equal(events.flat("t_first"), ak.to_numpy(ak.min(hits.t, axis=1)))
+    np.testing.assert_array_equal(events.flat("t_last"), ak.to_numpy(ak.max(hits.t, axis=1)))
+    assert chunk.counters["summarise/n_hits"] == 319_713
+
+
+def test_offline_triggered_hits_are_those_with_trigger_bits(offline):
+    chunk = k3.summarise(offline)
+    assert chunk.events.flat("n_triggered").tolist() == ak.sum(offline.hits.trig != 0, axis=1).tolist()
+    assert "n_clusters" not in chunk.events
+
+
+def test_events_without_hits(data):
+    chunk = k3.summarise(k3.open(data / "offline/empty_events.root").read(["events", "hits"]))
+    empty = chunk.events.flat("n_hits") == 0
+    assert empty.any()
+    assert np.isnan(chunk.events.flat("t_first")[empty]).all()
+    assert (chunk.events.flat("n_doms")[empty] == 0).all()
