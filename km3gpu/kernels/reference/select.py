@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 __all__ = ["best_track"]
@@ -13,7 +15,7 @@ def best_track(
 ) -> np.ndarray:  # fmt: skip
     """Sort each event's tracks that qualify by stages, likelihood and row, and take the last."""
     best = []
-    for first, last in zip(offsets[:-1], offsets[1:], strict=True):
+    for first, last in itertools.pairwise(offsets):
         candidates = []
         for i in range(first, last):
             s = stages[stage_offsets[i] : stage_offsets[i + 1]]

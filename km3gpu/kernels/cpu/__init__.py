@@ -1,0 +1,1 @@
+"""CPU drivers: a serial block of items, and blocks in parallel."""

@@ -1,0 +1,174 @@
+"""Directions between detector and sky on the CPU."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import prange
+
+from km3gpu.kernels.launch import NONE, block, blocks
+from km3gpu.kernels.scalar.fault import fault
+from km3gpu.kernels.scalar.sky import direction_of, longitude_latitude, to_local, to_sky
+
+__all__ = [
+    "angles_to_local_block",
+    "angles_to_local_blocks",
+    "local_to_angles_block",
+    "local_to_angles_blocks",
+    "local_to_vectors_block",
+    "local_to_vectors_blocks",
+    "vectors_to_local_block",
+    "vectors_to_local_blocks",
+]
+
+
+@block
+def local_to_vectors_block(
+    start: int, stop: int,
+    time_ns: Any, dx: Any, dy: Any, dz: Any,
+    table: Any, start_ns: int, site: Any, frame: Any, bending: int,
+    out_x: Any, out_y: Any, out_z: Any,
+) -> int:  # fmt: skip
+    """Turn travel directions of events ``start`` to ``stop`` into unit vectors of where they come from."""
+    worst = NONE
+    for i in range(start, stop):
+        code, x, y, z = to_sky(time_ns[i], dx[i], dy[i], dz[i], table, start_ns, site, frame, bending)
+        if code != 0:
+            worst = min(worst, fault(i, code))
+        out_x[i] = x
+        out_y[i] = y
+        out_z[i] = z
+    return worst
+
+
+@blocks
+def local_to_vectors_blocks(
+    n: int, n_blocks: int,
+    time_ns: Any, dx: Any, dy: Any, dz: Any,
+    table: Any, start_ns: int, site: Any, frame: Any, bending: int,
+    out_x: Any, out_y: Any, out_z: Any,
+) -> int:  # fmt: skip
+    """Do the same for `n` of them, in parallel blocks."""
+    worst = np.full(n_blocks, NONE, np.int64)
+    for b in prange(n_blocks):
+        k = np.int64(b)
+        worst[k] = local_to_vectors_block(
+            k * n // n_blocks, (k + 1) * n // n_blocks,
+            time_ns, dx, dy, dz, table, start_ns, site, frame, bending,
+            out_x, out_y, out_z,
+        )  # fmt: skip
+    return worst.min()
+
+
+@block
+def local_to_angles_block(
+    start: int, stop: int,
+    time_ns: Any, dx: Any, dy: Any, dz: Any,
+    table: Any, start_ns: int, site: Any, frame: Any, bending: int,
+    out_longitude: Any, out_latitude: Any,
+) -> int:  # fmt: skip
+    """Turn travel directions of events ``start`` to ``stop`` into where on the sky they come from."""
+    worst = NONE
+    for i in range(start, stop):
+        code, x, y, z = to_sky(time_ns[i], dx[i], dy[i], dz[i], table, start_ns, site, frame, bending)
+        if code != 0:
+            worst = min(worst, fault(i, code))
+        out_longitude[i], out_latitude[i] = longitude_latitude(x, y, z)
+    return worst
+
+
+@blocks
+def local_to_angles_blocks(
+    n: int, n_blocks: int,
+    time_ns: Any, dx: Any, dy: Any, dz: Any,
+    table: Any, start_ns: int, site: Any, frame: Any, bending: int,
+    out_longitude: Any, out_latitude: Any,
+) -> int:  # fmt: skip
+    """Do the same for `n` of them, in parallel blocks."""
+    worst = np.full(n_blocks, NONE, np.int64)
+    for b in prange(n_blocks):
+        k = np.int64(b)
+        worst[k] = local_to_angles_block(
+            k * n // n_blocks, (k + 1) * n // n_blocks,
+            time_ns, dx, dy, dz, table, start_ns, site, frame, bending,
+            out_longitude, out_latitude,
+        )  # fmt: skip
+    return worst.min()
+
+
+@block
+def vectors_to_local_block(
+    start: int, stop: int,
+    time_ns: Any, x: Any, y: Any, z: Any,
+    table: Any, start_ns: int, site: Any, frame: Any, bending: int,
+    out_x: Any, out_y: Any, out_z: Any,
+) -> int:  # fmt: skip
+    """Turn unit vectors ``start`` to ``stop`` on the sky into travel directions."""
+    worst = NONE
+    for i in range(start, stop):
+        code, dx, dy, dz = to_local(time_ns[i], x[i], y[i], z[i], table, start_ns, site, frame, bending)
+        if code != 0:
+            worst = min(worst, fault(i, code))
+        out_x[i] = dx
+        out_y[i] = dy
+        out_z[i] = dz
+    return worst
+
+
+@blocks
+def vectors_to_local_blocks(
+    n: int, n_blocks: int,
+    time_ns: Any, x: Any, y: Any, z: Any,
+    table: Any, start_ns: int, site: Any, frame: Any, bending: int,
+    out_x: Any, out_y: Any, out_z: Any,
+) -> int:  # fmt: skip
+    """Do the same for `n` of them, in parallel blocks."""
+    worst = np.full(n_blocks, NONE, np.int64)
+    for b in prange(n_blocks):
+        k = np.int64(b)
+        worst[k] = vectors_to_local_block(
+            k * n // n_blocks, (k + 1) * n // n_blocks,
+            time_ns, x, y, z, table, start_ns, site, frame, bending,
+            out_x, out_y, out_z,
+        )  # fmt: skip
+    return worst.min()
+
+
+@block
+def angles_to_local_block(
+    start: int, stop: int,
+    time_ns: Any, longitude: Any, latitude: Any,
+    table: Any, start_ns: int, site: Any, frame: Any, bending: int,
+    out_x: Any, out_y: Any, out_z: Any,
+) -> int:  # fmt: skip
+    """Turn places ``start`` to ``stop`` on the sky into travel directions."""
+    worst = NONE
+    for i in range(start, stop):
+        x, y, z = direction_of(longitude[i], latitude[i])
+        code, dx, dy, dz = to_local(time_ns[i], x, y, z, table, start_ns, site, frame, bending)
+        if code != 0:
+            worst = min(worst, fault(i, code))
+        out_x[i] = dx
+        out_y[i] = dy
+        out_z[i] = dz
+    return worst
+
+
+@blocks
+def angles_to_local_blocks(
+    n: int, n_blocks: int,
+    time_ns: Any, longitude: Any, latitude: Any,
+    table: Any, start_ns: int, site: Any, frame: Any, bending: int,
+    out_x: Any, out_y: Any, out_z: Any,
+) -> int:  # fmt: skip
+    """Do the same for `n` of them, in parallel blocks."""
+    worst = np.full(n_blocks, NONE, np.int64)
+    for b in prange(n_blocks):
+        k = np.int64(b)
+        worst[k] = angles_to_local_block(
+            k * n // n_blocks, (k + 1) * n // n_blocks,
+            time_ns, longitude, latitude, table, start_ns, site, frame, bending,
+            out_x, out_y, out_z,
+        )  # fmt: skip
+    return worst.min()

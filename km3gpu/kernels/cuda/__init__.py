@@ -1,0 +1,1 @@
+"""CUDA drivers: grid-stride loops, compiled when they are first launched."""

@@ -1,0 +1,83 @@
+"""Directions between detector and sky on a GPU: one thread, one event."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import cuda
+
+from km3gpu.kernels.scalar.fault import fault
+from km3gpu.kernels.scalar.sky import direction_of, longitude_latitude, to_local, to_sky
+
+__all__ = ["angles_to_local", "local_to_angles", "local_to_vectors", "vectors_to_local"]
+
+
+@cuda.jit
+def local_to_vectors(
+    n: int,
+    time_ns: Any, dx: Any, dy: Any, dz: Any,
+    table: Any, start_ns: int, site: Any, frame: Any, bending: int,
+    out_x: Any, out_y: Any, out_z: Any,
+    slot: Any,
+) -> None:  # fmt: skip
+    """Turn travel directions of events 0 to `n` into unit vectors of where they come from."""
+    for i in range(cuda.grid(1), n, cuda.gridsize(1)):
+        code, x, y, z = to_sky(time_ns[i], dx[i], dy[i], dz[i], table, start_ns, site, frame, bending)
+        if code != 0:
+            cuda.atomic.min(slot, 0, fault(i, code))
+        out_x[i] = x
+        out_y[i] = y
+        out_z[i] = z
+
+
+@cuda.jit
+def local_to_angles(
+    n: int,
+    time_ns: Any, dx: Any, dy: Any, dz: Any,
+    table: Any, start_ns: int, site: Any, frame: Any, bending: int,
+    out_longitude: Any, out_latitude: Any,
+    slot: Any,
+) -> None:  # fmt: skip
+    """Turn travel directions of events 0 to `n` into where on the sky they come from."""
+    for i in range(cuda.grid(1), n, cuda.gridsize(1)):
+        code, x, y, z = to_sky(time_ns[i], dx[i], dy[i], dz[i], table, start_ns, site, frame, bending)
+        if code != 0:
+            cuda.atomic.min(slot, 0, fault(i, code))
+        out_longitude[i], out_latitude[i] = longitude_latitude(x, y, z)
+
+
+@cuda.jit
+def vectors_to_local(
+    n: int,
+    time_ns: Any, x: Any, y: Any, z: Any,
+    table: Any, start_ns: int, site: Any, frame: Any, bending: int,
+    out_x: Any, out_y: Any, out_z: Any,
+    slot: Any,
+) -> None:  # fmt: skip
+    """Turn unit vectors 0 to `n` on the sky into travel directions."""
+    for i in range(cuda.grid(1), n, cuda.gridsize(1)):
+        code, dx, dy, dz = to_local(time_ns[i], x[i], y[i], z[i], table, start_ns, site, frame, bending)
+        if code != 0:
+            cuda.atomic.min(slot, 0, fault(i, code))
+        out_x[i] = dx
+        out_y[i] = dy
+        out_z[i] = dz
+
+
+@cuda.jit
+def angles_to_local(
+    n: int,
+    time_ns: Any, longitude: Any, latitude: Any,
+    table: Any, start_ns: int, site: Any, frame: Any, bending: int,
+    out_x: Any, out_y: Any, out_z: Any,
+    slot: Any,
+) -> None:  # fmt: skip
+    """Turn places 0 to `n` on the sky into travel directions."""
+    for i in range(cuda.grid(1), n, cuda.gridsize(1)):
+        x, y, z = direction_of(longitude[i], latitude[i])
+        code, dx, dy, dz = to_local(time_ns[i], x, y, z, table, start_ns, site, frame, bending)
+        if code != 0:
+            cuda.atomic.min(slot, 0, fault(i, code))
+        out_x[i] = dx
+        out_y[i] = dy
+        out_z[i] = dz

@@ -1,0 +1,210 @@
+"""Kernel launches: which driver runs, on how many threads, and how it is compiled.
+
+A `Kernel` joins the drivers of one kernel.  Its CPU drivers come in two kinds:
+``block(start, stop, *args)`` does a range of items on the calling thread and
+lets go of the GIL; ``blocks(n, n_blocks, *args)`` runs blocks in parallel.  Both
+return the smallest fault (see `km3gpu.kernels.scalar.fault`).  The CUDA driver
+``kernel(n, *args, slot)`` keeps the smallest fault in ``slot[0]``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib
+import os
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+
+from km3gpu import backend as _backend
+from km3gpu.errors import BackendError
+from km3gpu.kernels.scalar.fault import NONE
+
+__all__ = ["NONE", "Kernel", "block", "blocks", "run", "threads"]
+
+# Below this many hits a parallel region costs more than it saves.
+_PARALLEL_FROM = 32_768
+_MAX_BLOCKS_PER_GRID = 65_535
+
+_simulated = os.environ.get("KM3GPU_BACKEND", "").lower() == "cudasim"
+_wanted = threading.local()
+# numba's workqueue layer aborts the process when two threads launch parallel
+# code at once; one at a time is safe on every layer.
+_one_parallel_launch = threading.Lock()
+
+
+@contextlib.contextmanager
+def threads(n: int) -> Iterator[None]:
+    """Use `n` CPU threads for the kernels that this thread calls.
+
+    Without it the main thread uses all that numba has, and any other thread
+    one, since it is one of many already.
+
+    Parameters
+    ----------
+    n : int
+        1 takes the serial drivers, which let go of the GIL.
+    """
+    if n < 1:
+        raise BackendError(f"kernels cannot run on {n} threads", remedy="take 1 or more")
+    before = getattr(_wanted, "n", None)
+    _wanted.n = n
+    try:
+        yield
+    finally:
+        _wanted.n = before
+
+
+def n_threads() -> int:
+    """Give the number of CPU threads that a kernel called here may use."""
+    wanted = getattr(_wanted, "n", None)
+    if wanted is None:
+        main = threading.current_thread() is threading.main_thread()
+        return int(numba.config.NUMBA_NUM_THREADS) if main else 1
+    return min(int(wanted), int(numba.config.NUMBA_NUM_THREADS))
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One kernel: its drivers and what is promised of them.
+
+    Attributes
+    ----------
+    name : str
+        ``"module.function"``; the CUDA driver and the reference are the
+        functions of that name in ``kernels.cuda`` and ``kernels.reference``.
+    block, blocks : callable
+        CPU drivers, serial and parallel.
+    signatures : tuple of tuple of str
+        Argument types of the CUDA driver between ``n`` and ``slot``, one tuple
+        per set that the public function launches; ``"i4[]"`` is a contiguous
+        array of int32, ``"f8"`` a float64.
+    bytes_per_item : float
+        Bytes that one item moves (read and written) with the first signature.
+    item : str
+        What one item is (``"hit"``, ``"event"``).
+    registers : int
+        Ceiling of registers per thread, on every architecture.
+    threads_per_block : int
+        Block size of a CUDA launch.
+    """
+
+    name: str
+    block: Callable[..., int]
+    blocks: Callable[..., int]
+    signatures: tuple[tuple[str, ...], ...]
+    bytes_per_item: float
+    item: str
+    registers: int
+    threads_per_block: int = 256
+
+    def driver(self, room: str) -> Callable[..., Any]:
+        """Give the function of this name in ``kernels.<room>`` (``"cuda"`` or ``"reference"``)."""
+        module, function = self.name.split(".")
+        found: Callable[..., Any] = getattr(
+            importlib.import_module(f"km3gpu.kernels.{room}.{module}"), function
+        )
+        return found
+
+
+def where_of(*arrays: Any) -> str:
+    """Tell the backend's name for `arrays`, quickly for plain numpy."""
+    for a in arrays:
+        if type(a) is not np.ndarray:
+            return _backend.of(*arrays).name
+    return "cudasim" if _simulated else "cpu"
+
+
+def run(kernel: Kernel, where: str, n: int, *args: Any, work: int | None = None) -> int:
+    """Run `kernel` over `n` items.
+
+    Parameters
+    ----------
+    kernel : Kernel
+        What to run.
+    where : str
+        Name of the backend that the arrays are on.
+    n : int
+        Number of items; 0 runs nothing.
+    *args
+        Arguments of the drivers, arrays already allocated.
+    work : int, optional
+        Hits behind the items where an item is an event; decides whether
+        threads pay.
+
+    Returns
+    -------
+    int
+        The smallest fault, `NONE` where all went well.
+    """
+    if n == 0:
+        return NONE
+    if where == "cpu":
+        if (n if work is None else work) < _PARALLEL_FROM or (t := n_threads()) == 1:
+            return kernel.block(0, n, *args)
+        with _one_parallel_launch:
+            before = numba.get_num_threads()
+            numba.set_num_threads(t)
+            try:
+                return kernel.blocks(n, min(n, 8 * t), *args)
+            finally:
+                numba.set_num_threads(before)
+    return _run_cuda(kernel, where, n, args)
+
+
+def _run_cuda(kernel: Kernel, where: str, n: int, args: tuple[Any, ...]) -> int:
+    backend = _backend.Backend(where)
+    slot = backend.xp.full(1, NONE, dtype=np.int64)
+    size = 32 if where == "cudasim" else kernel.threads_per_block
+    grid = max(1, min(2 if where == "cudasim" else _MAX_BLOCKS_PER_GRID, -(-n // size)))
+    kernel.driver("cuda")[grid, size, _stream(where)](n, *args, slot)  # type: ignore[index]
+    return int(slot[0])
+
+
+def _stream(where: str) -> Any:
+    """Give the stream of the arrays' own library, so that launches keep their order."""
+    if where == "cudasim":
+        return 0
+    from numba import cuda
+
+    return cuda.external_stream(_backend.Backend(where).xp.cuda.get_current_stream().ptr)
+
+
+def block(function: Callable[..., Any]) -> Any:
+    """Compile a serial driver: no GIL, kept on disk."""
+    return _compiled(function, nogil=True)
+
+
+def blocks(function: Callable[..., Any]) -> Any:
+    """Compile a parallel driver: no GIL, kept on disk."""
+    return _compiled(function, nogil=True, parallel=True)
+
+
+def _compiled(function: Callable[..., Any], **options: Any) -> Any:
+    try:
+        dispatcher = numba.njit(function, cache=True, **options)
+    except RuntimeError:  # no place on this machine where a cache could be kept
+        return numba.njit(function, **options)
+    # numba looks at the driver's own file only; the scalar functions are in others,
+    # and code compiled from older ones must not be taken up again.
+    kept = dispatcher._cache._cache_file
+    kept._source_stamp = (kept._source_stamp, _sources())
+    return dispatcher
+
+
+def _sources() -> str:
+    global _digest
+    if not _digest:
+        here = Path(__file__).parent
+        files = [*sorted((here / "scalar").glob("*.py")), *sorted((here / "cpu").glob("*.py"))]
+        _digest = hashlib.sha256(b"\0".join(f.read_bytes() for f in files)).hexdigest()
+    return _digest
+
+
+_digest = ""

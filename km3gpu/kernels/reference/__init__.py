@@ -1,0 +1,1 @@
+"""Slow, obvious NumPy: what the drivers must agree with."""

@@ -1,0 +1,108 @@
+"""The sky kernels as plain NumPy with whole rotation matrices: slow and obvious."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+DAY_NS = 86_400_000_000_000
+BENDING = 1.97412574336e-8
+
+
+def _dot(a: Any, b: Any) -> Any:
+    return np.sum(a * b, axis=-1, keepdims=True)
+
+
+def _times(matrix: Any, vector: Any) -> Any:
+    return np.einsum("...ij,...j->...i", matrix, vector)
+
+
+class _State:
+    """Rotation ITRS -> GCRS, velocity of the site / c and the Sun, for every time."""
+
+    def __init__(self, time_ns: Any, table: Any, start_ns: int, site: Any) -> None:
+        since = np.asarray(time_ns) - start_ns
+        day = since // DAY_NS
+        f = (since - day * DAY_NS) / DAY_NS
+        self.valid = (day >= 0) & (day < len(table))
+        row = table[np.where(self.valid, day, 0)]
+
+        def cubic(column: int) -> Any:
+            return sum(row[:, column + k] * f**k for k in range(4))
+
+        zero, one = np.zeros(len(f)), np.ones(len(f))
+        xp, yp = row[:, 4] + f * row[:, 5], row[:, 6] + f * row[:, 7]
+        pole_motion = np.array([[one, zero, -xp], [zero, one, yp], [xp, -yp, one]])
+        angle = cubic(0)
+        c, s = np.cos(angle), np.sin(angle)
+        spin = np.array([[c, -s, zero], [s, c, zero], [zero, zero, one]])
+        X, Y = cubic(8), cubic(12)
+        Z = np.sqrt(1 - X**2 - Y**2)
+        a = 1 / (1 + Z)
+        pole = np.array([[1 - a * X**2, -a * X * Y, X], [-a * X * Y, 1 - a * Y**2, Y], [-X, -Y, Z]])
+        pole_motion, spin, pole = (np.moveaxis(m, -1, 0) for m in (pole_motion, spin, pole))
+        self.rotation = pole @ spin @ pole_motion
+        ground = np.array([site[9], site[10], 0.0])
+        orbit = np.column_stack([cubic(16), cubic(20), cubic(24)])
+        self.velocity = orbit + _times(pole @ spin, ground)
+        self.sun = np.column_stack([cubic(28), cubic(32), cubic(36)])
+        self.distance = cubic(40)[:, None]
+
+
+def local_to_vectors(
+    time_ns: Any, dx: Any, dy: Any, dz: Any, table: Any, start_ns: int, site: Any, frame: Any, bending: bool
+) -> Any:
+    """Turn travel directions in the detector into unit vectors of where they come from, (n, 3)."""
+    d = np.column_stack([dx, dy, dz]).astype(np.float64)
+    state = _State(time_ns, table, start_ns, site)
+    g = _times(state.rotation, _times(site[:9].reshape(3, 3), -d))
+    g = _lorentz(g, -state.velocity)
+    if bending:
+        g = g - _deflection(g, state)
+    out = _times(frame.reshape(3, 3), g)
+    bad = ~state.valid | ~(np.abs(_dot(d, d)[:, 0] - 1) <= 1e-5)
+    out[bad] = np.nan
+    return out
+
+
+def vectors_to_local(
+    time_ns: Any, x: Any, y: Any, z: Any, table: Any, start_ns: int, site: Any, frame: Any, bending: bool
+) -> Any:
+    """Turn unit vectors on the sky into travel directions in the detector, (n, 3)."""
+    v = np.column_stack([x, y, z]).astype(np.float64)
+    state = _State(time_ns, table, start_ns, site)
+    g = _times(frame.reshape(3, 3).T, v)
+    if bending:
+        g = g + _deflection(g, state)
+    g = _lorentz(g, state.velocity)
+    back = np.swapaxes(state.rotation, 1, 2)
+    out = -_times(site[:9].reshape(3, 3).T, _times(back, g))
+    bad = ~state.valid | ~(np.abs(_dot(v, v)[:, 0] - 1) <= 1e-5)
+    out[bad] = np.nan
+    return out
+
+
+def _lorentz(g: Any, v: Any) -> Any:
+    """Direction in which an observer with velocity v / c sees the direction g."""
+    w = np.sqrt(1 - _dot(v, v))
+    p = _dot(g, v)
+    return (w * g + (1 + p / (1 + w)) * v) / (1 + p)
+
+
+def _deflection(g: Any, state: _State) -> Any:
+    p = _dot(g, state.sun)
+    limit = 1e-6 / np.maximum(1.0, state.distance**2)
+    return BENDING / state.distance / np.maximum(1 + p, limit) * (state.sun - p * g)
+
+
+def angles(v: Any) -> Any:
+    """Longitude in [0, 2 pi) and latitude of vectors, (n, 2)."""
+    longitude = np.arctan2(v[:, 1], v[:, 0]) % (2 * np.pi)
+    return np.column_stack([longitude, np.arctan2(v[:, 2], np.hypot(v[:, 0], v[:, 1]))])
+
+
+def vectors(longitude: Any, latitude: Any) -> Any:
+    """Give unit vectors of longitude and latitude, (n, 3)."""
+    c = np.cos(latitude)
+    return np.column_stack([c * np.cos(longitude), c * np.sin(longitude), np.sin(latitude)])

@@ -1,0 +1,1 @@
+"""The mathematics of one hit, pair or event: plain Python, for every target."""
