@@ -1,0 +1,7 @@
+"""Files to chunks and back: every KM3NeT format that km3gpu reads."""
+
+from __future__ import annotations
+
+from km3gpu.io.source import Source, open, read_origin
+
+__all__ = ["Source", "open", "read_origin"]

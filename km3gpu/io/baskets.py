@@ -1,0 +1,203 @@
+"""Raw baskets: the bytes of a branch's entries, and where each entry begins.
+
+A basket is a record of some entries of one branch.  After decompression it
+holds the entries one after another and, where their sizes vary, the byte
+offset of each.  Everything is checked against the sizes that the file claims,
+and those against the file, before memory is taken.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from km3gpu.errors import FormatError, TruncatedFileError
+from km3gpu.io.codecs import decompress
+from km3gpu.io.cursor import Unreadable
+from km3gpu.io.rootfile import RootFile
+from km3gpu.io.roottree import Branch, Tree
+
+__all__ = ["Basket", "basket_range", "entry_bytes", "read_basket"]
+
+_KEY = struct.Struct(">ihiIh")
+_HEAD = struct.Struct(">Hiiii")  # version, buffer size, entry size, entries, end of the data
+_HEAD_SIZE = _HEAD.size + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Basket:
+    """The decompressed entries of one basket.
+
+    Attributes
+    ----------
+    data : (n_bytes,) uint8 array
+        All entries, as stored (big-endian for most types).
+    offsets : (n_entries + 1,) int64 array or None
+        Byte offset of each entry in `data`; None where all have one size.
+    start : int
+        Index of the first entry in the tree.
+    n_entries : int
+        Number of entries.
+    """
+
+    data: np.ndarray
+    offsets: np.ndarray | None
+    start: int
+    n_entries: int
+
+    def entry_offsets(self) -> np.ndarray:
+        """Give the byte offsets of the entries, made where they are not stored."""
+        if self.offsets is not None:
+            return self.offsets
+        size = len(self.data) // self.n_entries if self.n_entries else 0
+        return np.arange(self.n_entries + 1, dtype=np.int64) * size
+
+
+def basket_range(branch: Branch, start: int, stop: int) -> range:
+    """Give the indices of the baskets that hold the entries ``start <= i < stop``."""
+    if stop <= start:
+        return range(0)
+    first = int(np.searchsorted(branch.entries, start, "right")) - 1
+    last = int(np.searchsorted(branch.entries, stop, "left"))
+    return range(first, last)
+
+
+def read_basket(tree: Tree, branch: Branch, index: int) -> Basket:
+    """Read and decompress one basket.
+
+    Parameters
+    ----------
+    tree : Tree
+        The tree, which knows its file.
+    branch : Branch
+        One of its branches.
+    index : int
+        Which basket.
+
+    Returns
+    -------
+    Basket
+
+    Raises
+    ------
+    FormatError
+        It is damaged; the message names file, tree, branch and basket.
+    TruncatedFileError
+        The file ends before the basket does.
+    """
+    try:
+        return _read_basket(tree.file, branch, index)
+    except (Unreadable, struct.error) as error:
+        raise FormatError(
+            f"basket {index} of branch {branch.name!r} is damaged: {error}",
+            where=f"tree {tree.name} of {tree.file.path}",
+            remedy="fetch the file again, or leave out its entries "
+            f"{int(branch.entries[index])} to {int(branch.entries[index + 1])}",
+        ) from error
+    except TruncatedFileError as error:
+        raise TruncatedFileError(
+            f"basket {index} of branch {branch.name!r} is cut off: {error.what}",
+            where=f"tree {tree.name} of {tree.file.path}",
+            remedy=error.remedy,
+        ) from None
+
+
+def _read_basket(file: RootFile, branch: Branch, index: int) -> Basket:
+    seek = int(branch.seek[index])
+    if seek:
+        record: Any = file.span(seek, int(branch.nbytes[index]))
+    else:
+        record = memoryview(branch.embedded[index - branch.n_baskets + len(branch.embedded)])
+    nbytes, _, objlen, _, keylen = _KEY.unpack_from(record, 0)
+    n_head = keylen - _HEAD_SIZE
+    if n_head < _KEY.size or keylen > len(record):
+        raise Unreadable(f"its key is {keylen} bytes long")
+    _, _, _, n_entries, last = _HEAD.unpack_from(record, n_head)
+    start, stop = int(branch.entries[index]), int(branch.entries[index + 1])
+    border = last - keylen
+    if not seek:
+        return _embedded(record, keylen, n_entries, border, start)
+    if nbytes != len(record):
+        raise Unreadable(f"it claims {nbytes} bytes, its branch {len(record)}")
+    if n_entries != stop - start:
+        raise Unreadable(f"it claims {n_entries} entries, its branch {stop - start}")
+    if border < 0 or objlen < border:
+        raise Unreadable(f"its data end at byte {border} of {objlen}")
+    body = record[keylen:]
+    if objlen > len(body):
+        body = decompress(body, objlen)
+    raw = np.frombuffer(body, np.uint8, objlen)
+    offsets = None
+    if border != objlen:
+        offsets = _offsets(raw[border:], keylen, border, n_entries)
+    return Basket(raw[:border], offsets, start, n_entries)
+
+
+def _embedded(record: memoryview, keylen: int, n_entries: int, border: int, start: int) -> Basket:
+    """Read a basket inside the tree's record: offsets first, then the key again, then the data."""
+    pos = keylen
+    offsets = None
+    size = _HEAD.unpack_from(record, keylen - _HEAD_SIZE)[2]
+    if size * n_entries != border:
+        table = np.frombuffer(record, np.uint8, 4 * (n_entries + 2), pos)
+        offsets = _offsets(table, keylen, border, n_entries)
+        pos += 4 * (n_entries + 1)
+    pos += keylen
+    return Basket(np.frombuffer(record, np.uint8, border, pos), offsets, start, n_entries)
+
+
+def _offsets(table: np.ndarray, keylen: int, border: int, n_entries: int) -> np.ndarray:
+    if len(table) < 4 * (n_entries + 1):
+        raise Unreadable(f"its offsets take {len(table)} bytes for {n_entries} entries")
+    # the count comes first, and the end of the last entry is not stored
+    offsets = np.empty(n_entries + 1, np.int64)
+    offsets[:-1] = table[4 : 4 * (n_entries + 1)].view(">i4")
+    offsets[:-1] -= keylen
+    offsets[-1] = border
+    if n_entries and (offsets[0] < 0 or (offsets[1:] < offsets[:-1]).any()):
+        raise Unreadable("its offsets are not in order")
+    return offsets
+
+
+def entry_bytes(tree: Tree, branch: Branch, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+    """Give the raw bytes of the entries ``start <= i < stop``.
+
+    Parameters
+    ----------
+    tree, branch
+        The branch to read.
+    start, stop : int
+        Entry range.
+
+    Returns
+    -------
+    data : (n_bytes,) uint8 array
+        The entries one after another; not copied where they lie in one
+        uncompressed basket.
+    offsets : (stop - start + 1,) int64 array
+        Byte offset of each entry, from 0.
+
+    Raises
+    ------
+    FormatError, TruncatedFileError
+        See `read_basket`.
+    """
+    parts, bounds = [], []
+    at = 0
+    for index in basket_range(branch, start, stop):
+        basket = read_basket(tree, branch, index)
+        offsets = basket.entry_offsets()
+        lo = max(start - basket.start, 0)
+        hi = min(stop - basket.start, basket.n_entries)
+        first, last = int(offsets[lo]), int(offsets[hi])
+        parts.append(basket.data[first:last])
+        bounds.append(offsets[lo:hi] + (at - first) if at != first else offsets[lo:hi])
+        at += last - first
+    if not parts:
+        return np.empty(0, np.uint8), np.zeros(1, np.int64)
+    bounds.append(np.asarray([at], np.int64))
+    data = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    return data, np.concatenate(bounds)
