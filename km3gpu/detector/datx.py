@@ -16,10 +16,10 @@ import numpy as np
 from km3gpu.detector.arrays import Content, Modules, Pmts, Utm
 from km3gpu.errors import FormatError, TruncatedFileError
 
-__all__ = ["is_datx", "parse"]
+__all__ = ["MODULE", "PMT", "is_datx", "parse"]
 
 _COMMENT = b"####"
-_MODULE = np.dtype(
+MODULE = np.dtype(
     [
         ("dom_id", "<i4"),
         ("du", "<i4"),
@@ -31,7 +31,7 @@ _MODULE = np.dtype(
         ("n_pmts", "<i4"),
     ]
 )
-_PMT = np.dtype([("pmt_id", "<i4"), ("pos", "<f8", 3), ("dir", "<f8", 3), ("t0", "<f8"), ("status", "<i4")])
+PMT = np.dtype([("pmt_id", "<i4"), ("pos", "<f8", 3), ("dir", "<f8", 3), ("t0", "<f8"), ("status", "<i4")])
 
 
 def is_datx(data: bytes) -> bool:
@@ -90,23 +90,23 @@ def parse(data: bytes, path: str) -> Content:
 
 
 def _tables(r: _Cursor) -> tuple[Modules, Pmts]:
-    n_modules = r.count("modules", _MODULE.itemsize)
+    n_modules = r.count("modules", MODULE.itemsize)
     starts = np.empty(n_modules, dtype=np.int64)
     counts = np.empty(n_modules, dtype=np.int64)
     for k in range(n_modules):
         starts[k] = r.at
-        r.skip(_MODULE.itemsize - 4, f"module {k + 1} of {n_modules}")
-        counts[k] = r.count("PMTs", _PMT.itemsize)
-        r.at += int(counts[k]) * _PMT.itemsize
-    m = _gather(r.data, _MODULE, starts, np.ones_like(counts))
-    p = _gather(r.data, _PMT, starts + _MODULE.itemsize, counts)
+        r.skip(MODULE.itemsize - 4, f"module {k + 1} of {n_modules}")
+        counts[k] = r.count("PMTs", PMT.itemsize)
+        r.at += int(counts[k]) * PMT.itemsize
+    m = _gather(r.data, MODULE, starts, np.ones_like(counts))
+    p = _gather(r.data, PMT, starts + MODULE.itemsize, counts)
     first_row = np.cumsum(counts) - counts
-    offset = np.repeat(starts + _MODULE.itemsize - first_row * _PMT.itemsize, counts)
-    offset += np.arange(len(p)) * _PMT.itemsize
+    offset = np.repeat(starts + MODULE.itemsize - first_row * PMT.itemsize, counts)
+    offset += np.arange(len(p)) * PMT.itemsize
     _check_finite(r.path, m, starts, ("pos", "quaternion", "t0"))
     _check_finite(r.path, p, offset, ("pos", "dir", "t0"))
-    pmts = Pmts(**{name: p[name] for name in _PMT.names or ()})
-    modules = Modules(**{name: m[name] for name in _MODULE.names or ()}, first_row=first_row)
+    pmts = Pmts(**{name: p[name] for name in PMT.names or ()})
+    modules = Modules(**{name: m[name] for name in MODULE.names or ()}, first_row=first_row)
     return modules, pmts
 
 

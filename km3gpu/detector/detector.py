@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from km3gpu.backend import Backend
-from km3gpu.detector import datx, detx
+from km3gpu.detector import datx, detx, writing
 from km3gpu.detector.arrays import Content
-from km3gpu.errors import FormatError, GeometryError, InputNotFoundError
+from km3gpu.errors import FormatError, GeometryError, InputNotFoundError, UnknownNameError
 from km3gpu.extras import resolve_path
 
 if TYPE_CHECKING:
     from km3gpu.kernels.lookup import PmtLookup
 
 __all__ = ["Detector"]
+
+_SCALARS = ("det_id", "version", "validity", "utm")  # what is in a digest beside the arrays; not comments
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,13 +99,44 @@ class Detector(Content):
         else:
             content = detx.parse(data, path)
         detector = cls(**vars(content), path=path, digest="sha256:" + hashlib.sha256(data).hexdigest())
-        detector._check_unique()
+        detector._check_consistent()
         return detector
 
-    def _check_unique(self) -> None:
-        ids, counts = np.unique(self.modules.dom_id, return_counts=True)
+    def _check_consistent(self) -> None:
+        m = self.modules
+        ids, counts = np.unique(m.dom_id, return_counts=True)
         if (counts > 1).any():
-            raise FormatError(f"module {ids[np.argmax(counts > 1)]} occurs twice", where=self.path)
+            raise FormatError(f"module {ids[np.argmax(counts > 1)]} occurs twice", where=self.path or None)
+        if not np.array_equal(m.first_row, np.cumsum(m.n_pmts) - m.n_pmts) or m.n_pmts.sum() != self.n_pmts:
+            raise FormatError("the rows of the modules are not those of the PMTs", where=self.path or None)
+
+    def write(self, path: str | Path, version: int | None = None) -> None:
+        """Write a DETX or DATX file, by the end of its name; see `km3gpu.detector.writing.write`."""
+        writing.write(self, path, version)
+
+    def replace(self, **changes: Any) -> Detector:
+        """Give a detector with some attributes replaced.
+
+        Parameters
+        ----------
+        **changes
+            ``det_id``, ``version``, ``comments``, ``validity``, ``utm``,
+            ``modules`` or ``pmts``.
+
+        Returns
+        -------
+        Detector
+            Without a path; its digest is that of its content, prefixed
+            ``"content:"``, so that it cannot be taken for that of a file.
+        """
+        names = [f.name for f in fields(Content)]
+        for name in changes:
+            if name not in names:
+                raise UnknownNameError.of("attribute", name, names, where="a detector")
+        content = Content(**{n: changes.get(n, getattr(self, n)) for n in names})
+        detector = Detector(**vars(content), digest=_content_digest(content))
+        detector._check_consistent()
+        return detector
 
     @property
     def n_modules(self) -> int:
@@ -117,12 +150,21 @@ class Detector(Content):
 
     @functools.cached_property
     def lookup(self) -> PmtLookup:
-        """The table that kernels find a PMT's time offset, position and axis in, by (dom_id, channel_id)."""
+        """The table in which kernels find time offset, position and axis of a PMT by module and channel."""
         from km3gpu.kernels import lookup
 
-        rows = np.column_stack((self.pmts.t0, self.pmts.pos, self.pmts.dir))
-        m = self.modules
-        return lookup.build(m.dom_id.copy(), m.first_row.copy(), m.n_pmts.copy(), rows)
+        return lookup.build(self.modules.dom_id, self.modules.first_row, self.modules.n_pmts, self._rows())
+
+    @functools.cached_property
+    def lookup_by_pmt(self) -> PmtLookup:
+        """The same by the identifier of the PMT, as simulated hits hold it."""
+        from km3gpu.kernels import lookup
+
+        row = np.arange(self.n_pmts)
+        return lookup.build(self.pmts.pmt_id, row, np.ones_like(row), self._rows())
+
+    def _rows(self) -> np.ndarray:
+        return np.column_stack((self.pmts.t0, self.pmts.pos, self.pmts.dir))
 
     def missing_modules(self, dom_ids: np.ndarray) -> np.ndarray:
         """Give the module ids in `dom_ids` that this detector does not have.
@@ -178,10 +220,20 @@ class Detector(Content):
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        return {k: v for k, v in self.__dict__.items() if k != "lookup"}
+        # lookups are made anew: they are larger than what they are made of
+        return {k: v for k, v in self.__dict__.items() if not k.startswith("lookup")}
 
     def __repr__(self) -> str:
         return (
             f"<Detector {self.det_id} v{self.version}: {self.n_modules} modules, {self.n_pmts} PMTs"
             f"{' from ' + Path(self.path).name if self.path else ''}>"
         )
+
+
+def _content_digest(content: Content) -> str:
+    h = hashlib.sha256(repr([getattr(content, n) for n in _SCALARS]).encode())
+    for table in (content.modules, content.pmts):
+        for f in fields(table):
+            column = getattr(table, f.name)
+            h.update(f.name.encode() + (b"-" if column is None else column.tobytes()))
+    return "content:sha256:" + h.hexdigest()

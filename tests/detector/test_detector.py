@@ -11,6 +11,7 @@ import pytest
 from km3gpu.chunk import file_digest
 from km3gpu.detector import Detector, Utm
 from km3gpu.errors import FormatError, GeometryError, InputNotFoundError
+from km3gpu.kernels import calibrate as kernel
 
 # file: det_id, version, modules, base modules, PMTs, comments; counted with grep and awk
 SHIPPED = {
@@ -75,6 +76,25 @@ def test_a_detector_survives_pickling_and_stays_read_only(data: Path) -> None:
     for d in (det, twin):
         with pytest.raises(ValueError, match="read-only"):
             d.pmts.t0[0] = 1.0
+
+
+def test_lookup_gives_the_calibrated_time_that_km3io_jl_asserts(data: Path) -> None:
+    det = Detector.open(data / "detx/km3net_offline.detx")
+    # first hit of online/km3net_online.root
+    hit = (
+        np.array([806451572], "i4"),
+        np.array([10], "u1"),
+        np.array([30733918], "u4"),
+        np.array([26], "u1"),
+    )
+    made = kernel.hits(*hit, det.lookup)
+    assert made["t"][0] == pytest.approx(3.0941664391e7, abs=1e-6)
+    i = int(np.flatnonzero(det.modules.dom_id == 806451572)[0])
+    row = int(det.modules.first_row[i]) + 10
+    assert [made[f"pos_{c}"][0] for c in "xyz"] == det.pmts.pos[row].tolist()
+    assert [made[f"dir_{c}"][0] for c in "xyz"] == det.pmts.dir[row].tolist()
+    by_pmt = kernel.pmt_hits(det.pmts.pmt_id[[row]].copy(), det.lookup_by_pmt)
+    assert [by_pmt[f"pos_{c}"][0] for c in "xyz"] == det.pmts.pos[row].tolist()
 
 
 def test_a_path_of_the_testdata_package_is_found() -> None:
