@@ -58,7 +58,7 @@ def local_to_vectors_blocks(
             time_ns, dx, dy, dz, table, start_ns, site, frame, bending,
             out_x, out_y, out_z,
         )  # fmt: skip
-    return worst.min()
+    return worst.min()  # type: ignore[no-any-return]
 
 
 @block
@@ -94,7 +94,7 @@ def local_to_angles_blocks(
             time_ns, dx, dy, dz, table, start_ns, site, frame, bending,
             out_longitude, out_latitude,
         )  # fmt: skip
-    return worst.min()
+    return worst.min()  # type: ignore[no-any-return]
 
 
 @block
@@ -132,7 +132,7 @@ def vectors_to_local_blocks(
             time_ns, x, y, z, table, start_ns, site, frame, bending,
             out_x, out_y, out_z,
         )  # fmt: skip
-    return worst.min()
+    return worst.min()  # type: ignore[no-any-return]
 
 
 @block
@@ -171,4 +171,4 @@ def angles_to_local_blocks(
             time_ns, longitude, latitude, table, start_ns, site, frame, bending,
             out_x, out_y, out_z,
         )  # fmt: skip
-    return worst.min()
+    return worst.min()  # type: ignore[no-any-return]

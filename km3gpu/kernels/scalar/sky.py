@@ -31,6 +31,7 @@ would promote float32 to float64).
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from numba.extending import register_jitable
 
@@ -72,7 +73,7 @@ UNIT_TOLERANCE = 1e-5
 
 
 @register_jitable
-def cubic(table, day, column, f):
+def cubic(table: Any, day: Any, column: Any, f: Any) -> Any:
     """Value of the cubic whose four coefficients start at `column`."""
     return table[day, column] + f * (
         table[day, column + 1] + f * (table[day, column + 2] + f * table[day, column + 3])
@@ -80,7 +81,7 @@ def cubic(table, day, column, f):
 
 
 @register_jitable
-def day_of(time_ns, start_ns):
+def day_of(time_ns: Any, start_ns: Any) -> Any:
     """Row of the table that a time is in (may lie outside), and the fraction of that day."""
     since = time_ns - start_ns
     day = since // DAY_NS
@@ -88,13 +89,13 @@ def day_of(time_ns, start_ns):
 
 
 @register_jitable
-def is_direction(x, y, z):
+def is_direction(x: Any, y: Any, z: Any) -> Any:
     """Whether (x, y, z) is a unit vector; false where any of them is NaN."""
     return abs(x * x + y * y + z * z - 1.0) <= UNIT_TOLERANCE
 
 
 @register_jitable
-def earth_state(table, day, f, ground_x, ground_y):
+def earth_state(table: Any, day: Any, f: Any, ground_x: Any, ground_y: Any) -> Any:
     """State of the Earth at fraction `f` of a day: rotation, pole and velocity.
 
     Returns
@@ -124,7 +125,7 @@ def earth_state(table, day, f, ground_x, ground_y):
 
 
 @register_jitable
-def sun_state(table, day, f):
+def sun_state(table: Any, day: Any, f: Any) -> Any:
     """Give the unit vector from the Sun to the Earth, bending 2GM/(c^2 r), and ERFA's limit near the Sun."""
     em = cubic(table, day, 40, f)
     limit = 1e-6 / max(1.0, em * em)
@@ -138,7 +139,7 @@ def sun_state(table, day, f):
 
 
 @register_jitable
-def rotate(m, x, y, z):
+def rotate(m: Any, x: Any, y: Any, z: Any) -> Any:
     """Matrix (nine numbers, row by row) times vector."""
     return (
         m[0] * x + m[1] * y + m[2] * z,
@@ -148,7 +149,7 @@ def rotate(m, x, y, z):
 
 
 @register_jitable
-def rotate_back(m, x, y, z):
+def rotate_back(m: Any, x: Any, y: Any, z: Any) -> Any:
     """Transposed matrix times vector."""
     return (
         m[0] * x + m[3] * y + m[6] * z,
@@ -158,7 +159,9 @@ def rotate_back(m, x, y, z):
 
 
 @register_jitable
-def earth_to_celestial(x, y, z, c, s, xp, yp, X, Y, Z, q):
+def earth_to_celestial(
+    x: Any, y: Any, z: Any, c: Any, s: Any, xp: Any, yp: Any, X: Any, Y: Any, Z: Any, q: Any
+) -> Any:  # fmt: skip
     """Rotate a vector from ITRS to GCRS (IERS Conventions 2010, equations 5.1 to 5.10).
 
     Polar motion to first order (the second is 1e-12) and without s' (2e-10 rad
@@ -174,7 +177,9 @@ def earth_to_celestial(x, y, z, c, s, xp, yp, X, Y, Z, q):
 
 
 @register_jitable
-def celestial_to_earth(x, y, z, c, s, xp, yp, X, Y, Z, q):
+def celestial_to_earth(
+    x: Any, y: Any, z: Any, c: Any, s: Any, xp: Any, yp: Any, X: Any, Y: Any, Z: Any, q: Any
+) -> Any:  # fmt: skip
     """Rotate a vector from GCRS to ITRS: the inverse of `earth_to_celestial`."""
     k = q * (X * x + Y * y)
     a = x - k * X - X * z
@@ -186,7 +191,7 @@ def celestial_to_earth(x, y, z, c, s, xp, yp, X, Y, Z, q):
 
 
 @register_jitable
-def aberrate(x, y, z, vx, vy, vz, w, one):
+def aberrate(x: Any, y: Any, z: Any, vx: Any, vy: Any, vz: Any, w: Any, one: Any) -> Any:
     """Give the direction that an observer of velocity v/c sees (w = sqrt(1 - v^2)).
 
     The exact Lorentz transformation of a direction (Explanatory Supplement to
@@ -199,7 +204,7 @@ def aberrate(x, y, z, vx, vy, vz, w, one):
 
 
 @register_jitable
-def unaberrate(x, y, z, vx, vy, vz, w, one):
+def unaberrate(x: Any, y: Any, z: Any, vx: Any, vy: Any, vz: Any, w: Any, one: Any) -> Any:
     """Undo `aberrate`: the same with the velocity reversed."""
     p = x * vx + y * vy + z * vz
     q = one / (one - p)
@@ -208,7 +213,7 @@ def unaberrate(x, y, z, vx, vy, vz, w, one):
 
 
 @register_jitable
-def bend(x, y, z, ex, ey, ez, strength, limit, one):
+def bend(x: Any, y: Any, z: Any, ex: Any, ey: Any, ez: Any, strength: Any, limit: Any, one: Any) -> Any:
     """Shift a star's direction by the Sun's light bending (as ERFA's ldsun)."""
     p = x * ex + y * ey + z * ez
     d = strength / max(one + p, limit)
@@ -216,7 +221,7 @@ def bend(x, y, z, ex, ey, ez, strength, limit, one):
 
 
 @register_jitable
-def unbend(x, y, z, ex, ey, ez, strength, limit, one):
+def unbend(x: Any, y: Any, z: Any, ex: Any, ey: Any, ez: Any, strength: Any, limit: Any, one: Any) -> Any:
     """Undo `bend` to first order: to 1e-5 arcsec where the Sun is 2 degrees away."""
     p = x * ex + y * ey + z * ez
     d = strength / max(one + p, limit)
@@ -224,7 +229,7 @@ def unbend(x, y, z, ex, ey, ez, strength, limit, one):
 
 
 @register_jitable
-def longitude_latitude(x, y, z):
+def longitude_latitude(x: Any, y: Any, z: Any) -> Any:
     """Spherical coordinates of a vector: longitude in [0, 2 pi), latitude [rad]."""
     longitude = math.atan2(y, x)
     if longitude < 0.0:
@@ -233,14 +238,16 @@ def longitude_latitude(x, y, z):
 
 
 @register_jitable
-def direction_of(longitude, latitude):
+def direction_of(longitude: Any, latitude: Any) -> Any:
     """Give the unit vector of spherical coordinates [rad]."""
     r = math.cos(latitude)
     return r * math.cos(longitude), r * math.sin(longitude), math.sin(latitude)
 
 
 @register_jitable
-def to_sky(time_ns, dx, dy, dz, table, start_ns, site, frame, bending):
+def to_sky(
+    time_ns: Any, dx: Any, dy: Any, dz: Any, table: Any, start_ns: Any, site: Any, frame: Any, bending: Any
+) -> Any:  # fmt: skip
     """Turn a travel direction in the detector into where on the sky it comes from.
 
     Returns
@@ -268,7 +275,9 @@ def to_sky(time_ns, dx, dy, dz, table, start_ns, site, frame, bending):
 
 
 @register_jitable
-def to_local(time_ns, x, y, z, table, start_ns, site, frame, bending):
+def to_local(
+    time_ns: Any, x: Any, y: Any, z: Any, table: Any, start_ns: Any, site: Any, frame: Any, bending: Any
+) -> Any:  # fmt: skip
     """Turn a place on the sky into the direction in which its neutrinos travel in the detector.
 
     The inverse of `to_sky`, with the same arguments.

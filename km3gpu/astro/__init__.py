@@ -1,0 +1,26 @@
+"""The sky: sites, Earth orientation, and directions of events to the sky and back."""
+
+from __future__ import annotations
+
+from km3gpu.astro.sites import SITES, Site, site
+from km3gpu.astro.tables import SkyTable, sky_table
+from km3gpu.astro.transform import (
+    DegradedSkyWarning,
+    icrs_to_local,
+    local_to_icrs,
+    local_to_sky,
+    sky_to_local,
+)
+
+__all__ = [
+    "SITES",
+    "DegradedSkyWarning",
+    "Site",
+    "SkyTable",
+    "icrs_to_local",
+    "local_to_icrs",
+    "local_to_sky",
+    "site",
+    "sky_table",
+    "sky_to_local",
+]
