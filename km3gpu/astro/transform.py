@@ -30,13 +30,13 @@ Invalid = Literal["raise", "nan"]
 
 FRAMES: dict[str, Any] = {
     "icrs": np.eye(3),
-    # Galactic axes in ICRS: The Hipparcos and Tycho Catalogues (ESA SP-1200),
-    # volume 1, equation 1.5.11
+    # astropy's: the IAU 1958 pole in FK5 J2000, and FK5 in ICRS.  ERFA's icrs2g (the
+    # Hipparcos catalogue's matrix) is turned by 25 mas against it
     "galactic": np.array(
         [
-            [-0.05487556041621537, -0.87343709023488505, -0.48383501554871323],
-            [0.49410942787558367, -0.44482962996001118, 0.74698224449721889],
-            [-0.86766614901900470, -0.19807637343120153, 0.45598377617506692],
+            [-0.05487565771259163, -0.8734370519556159, -0.48383507361671546],
+            [0.4941094371927268, -0.44482972122329517, 0.7469821839866676],
+            [-0.8676661375596576, -0.19807633727300059, 0.45598381368730156],
         ]
     ),
 }
@@ -313,10 +313,13 @@ def _prepare(time_ns: Any, **columns: Any) -> tuple[tuple[int, ...], list[Any]]:
             f"time_ns, {names} are no arrays of numbers that go together: {error}",
             remedy="give arrays of one length",
         ) from None
-    flat = [
-        xp.ascontiguousarray(xp.broadcast_to(v, shape)).reshape(-1) for v in (t.astype(np.int64), *values)
-    ]
-    return shape, flat
+    return shape, [_flat(xp, v, shape) for v in (t.astype(np.int64, copy=False), *values)]
+
+
+def _flat(xp: Any, array: Any, shape: tuple[int, ...]) -> Any:
+    # np.broadcast_to gives what is read-only, for which numba would compile anew
+    full = array if array.shape == shape else xp.broadcast_to(array, shape).copy()
+    return xp.ascontiguousarray(full).reshape(-1)
 
 
 def _check_angles(longitude: Any, latitude: Any, invalid: Invalid) -> None:
