@@ -8,8 +8,22 @@ import sys
 
 import pytest
 
-HEAVY = """astropy awkward cupy dask distributed h5py matplotlib numba pandas pyarrow rich torch typer
-uproot""".split()
+HEAVY = [
+    "astropy",
+    "awkward",
+    "cupy",
+    "dask",
+    "distributed",
+    "h5py",
+    "matplotlib",
+    "numba",
+    "pandas",
+    "pyarrow",
+    "rich",
+    "torch",
+    "typer",
+    "uproot",
+]
 
 PROBE = """
 import json, sys, time
