@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from km3gpu.io.source import Source, open, read_origin
+from km3gpu.io.source import Source, open, read_origin  # noqa: A004 - km3gpu.open
 
 __all__ = ["Source", "open", "read_origin"]

@@ -16,7 +16,7 @@ import numpy as np
 
 from km3gpu.errors import FormatError, TruncatedFileError
 from km3gpu.io.codecs import decompress
-from km3gpu.io.cursor import Unreadable
+from km3gpu.io.cursor import UnreadableError
 from km3gpu.io.rootfile import RootFile
 from km3gpu.io.roottree import Branch, Tree
 
@@ -90,17 +90,17 @@ def read_basket(tree: Tree, branch: Branch, index: int) -> Basket:
     """
     try:
         return _read_basket(tree.file, branch, index)
-    except (Unreadable, struct.error) as error:
+    except (UnreadableError, struct.error) as error:
         raise FormatError(
             f"basket {index} of branch {branch.name!r} is damaged: {error}",
-            where=f"tree {tree.name} of {tree.file.path}",
+            where=tree.where,
             remedy="fetch the file again, or leave out its entries "
             f"{int(branch.entries[index])} to {int(branch.entries[index + 1])}",
         ) from error
     except TruncatedFileError as error:
         raise TruncatedFileError(
             f"basket {index} of branch {branch.name!r} is cut off: {error.what}",
-            where=f"tree {tree.name} of {tree.file.path}",
+            where=tree.where,
             remedy=error.remedy,
         ) from None
 
@@ -114,18 +114,18 @@ def _read_basket(file: RootFile, branch: Branch, index: int) -> Basket:
     nbytes, _, objlen, _, keylen = _KEY.unpack_from(record, 0)
     n_head = keylen - _HEAD_SIZE
     if n_head < _KEY.size or keylen > len(record):
-        raise Unreadable(f"its key is {keylen} bytes long")
+        raise UnreadableError(f"its key is {keylen} bytes long")
     _, _, _, n_entries, last = _HEAD.unpack_from(record, n_head)
     start, stop = int(branch.entries[index]), int(branch.entries[index + 1])
     border = last - keylen
     if not seek:
         return _embedded(record, keylen, n_entries, border, start)
     if nbytes != len(record):
-        raise Unreadable(f"it claims {nbytes} bytes, its branch {len(record)}")
+        raise UnreadableError(f"it claims {nbytes} bytes, its branch {len(record)}")
     if n_entries != stop - start:
-        raise Unreadable(f"it claims {n_entries} entries, its branch {stop - start}")
+        raise UnreadableError(f"it claims {n_entries} entries, its branch {stop - start}")
     if border < 0 or objlen < border:
-        raise Unreadable(f"its data end at byte {border} of {objlen}")
+        raise UnreadableError(f"its data end at byte {border} of {objlen}")
     body = record[keylen:]
     if objlen > len(body):
         body = decompress(body, objlen)
@@ -151,14 +151,14 @@ def _embedded(record: memoryview, keylen: int, n_entries: int, border: int, star
 
 def _offsets(table: np.ndarray, keylen: int, border: int, n_entries: int) -> np.ndarray:
     if len(table) < 4 * (n_entries + 1):
-        raise Unreadable(f"its offsets take {len(table)} bytes for {n_entries} entries")
+        raise UnreadableError(f"its offsets take {len(table)} bytes for {n_entries} entries")
     # the count comes first, and the end of the last entry is not stored
     offsets = np.empty(n_entries + 1, np.int64)
     offsets[:-1] = table[4 : 4 * (n_entries + 1)].view(">i4")
     offsets[:-1] -= keylen
     offsets[-1] = border
     if n_entries and (offsets[0] < 0 or (offsets[1:] < offsets[:-1]).any()):
-        raise Unreadable("its offsets are not in order")
+        raise UnreadableError("its offsets are not in order")
     return offsets
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from km3gpu.errors import MissingExtraError
-from km3gpu.io.cursor import Unreadable
+from km3gpu.io.cursor import UnreadableError
 
 __all__ = ["decompress", "zlib_library"]
 
@@ -43,7 +43,7 @@ def decompress(data: Any, size: int) -> Any:
 
     Raises
     ------
-    Unreadable
+    UnreadableError
         The blocks are damaged, or give another size.
     """
     parts = []
@@ -51,7 +51,7 @@ def decompress(data: Any, size: int) -> Any:
     end = len(data)
     while made < size:
         if pos + _HEADER > end:
-            raise Unreadable(f"compressed blocks end after {made} of {size} bytes")
+            raise UnreadableError(f"compressed blocks end after {made} of {size} bytes")
         head = bytes(data[pos : pos + _HEADER])
         codec = head[:2]
         packed = int.from_bytes(head[3:6], "little")
@@ -61,17 +61,17 @@ def decompress(data: Any, size: int) -> Any:
         made += unpacked
         most = _MOST_PER_BYTE.get(codec)
         if most is None:
-            raise Unreadable(f"unknown compression {codec!r}")
+            raise UnreadableError(f"unknown compression {codec!r}")
         if pos > end or made > size or unpacked == 0 or unpacked > most * packed:
-            raise Unreadable("a compressed block has impossible sizes")
+            raise UnreadableError("a compressed block has impossible sizes")
         try:
             part = _decoder(codec)(data[begin:pos], unpacked)
         except MissingExtraError:
             raise
         except Exception as error:  # each library has its own error class
-            raise Unreadable(f"a compressed block does not decompress ({error})") from None
+            raise UnreadableError(f"a compressed block does not decompress ({error})") from None
         if len(part) != unpacked:
-            raise Unreadable(f"a compressed block gave {len(part)} bytes instead of {unpacked}")
+            raise UnreadableError(f"a compressed block gave {len(part)} bytes instead of {unpacked}")
         parts.append(part)
     return parts[0] if len(parts) == 1 else b"".join(parts)
 

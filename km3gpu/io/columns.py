@@ -98,10 +98,11 @@ def row_offsets(tree: Tree, branch: Branch, start: int, stop: int) -> np.ndarray
     if len(counts) and counts.min() < 0:
         raise FormatError(
             f"branch {branch.name!r} counts {counts.min()} items",
-            where=f"tree {tree.name} of {tree.file.path}",
+            where=tree.where,
             remedy="fetch the file again",
         )
-    return counts_to_offsets(counts)
+    offsets: np.ndarray = counts_to_offsets(counts)
+    return offsets
 
 
 def read_column(tree: Tree, branch: Branch, start: int, stop: int, rows: np.ndarray | None = None) -> Any:
@@ -131,15 +132,17 @@ def read_column(tree: Tree, branch: Branch, start: int, stop: int, rows: np.ndar
     if not kind:
         raise FormatError(
             f"branch {branch.name!r} of type {branch.type_name!r} has no columnar form",
-            where=f"tree {tree.name} of {tree.file.path}",
+            where=tree.where,
             remedy="leave it out",
         )
-    if branch.jagged:
+    if not branch.jagged:
+        rows = None
+    else:
         if rows is None:
             rows = row_offsets(tree, _counter(tree, branch), start, stop)
         kind = kind[1:-1]
     if len(kind) == 2:
-        if branch.jagged:
+        if rows is not None:
             return _flat_items(tree, branch, kind, start, stop, rows)
         return _fixed(tree, branch, kind, start, stop)
     data, starts = entry_bytes(tree, branch, start, stop)
@@ -152,7 +155,7 @@ def _counter(tree: Tree, branch: Branch) -> Branch:
     if branch.counter is None:
         raise FormatError(
             f"branch {branch.name!r} has no branch that counts its items",
-            where=f"tree {tree.name} of {tree.file.path}",
+            where=tree.where,
             remedy="fetch the file again",
         )
     return branch.counter
@@ -236,7 +239,7 @@ def _check(tree: Tree, branch: Branch, status: np.ndarray, start: int) -> None:
         what = "runs past its end" if status[0] != jagged.LEFT_OVER else "has bytes left over"
         raise FormatError(
             f"entry {start + int(status[1])} of branch {branch.name!r} {what}",
-            where=f"tree {tree.name} of {tree.file.path}",
+            where=tree.where,
             remedy="fetch the file again",
         )
 
@@ -245,6 +248,6 @@ def _misfit(tree: Tree, branch: Branch, index: int | None, what: str) -> FormatE
     basket = "" if index is None else f"basket {index} of "
     return FormatError(
         f"{basket}branch {branch.name!r} does not fit its counts: {what}",
-        where=f"tree {tree.name} of {tree.file.path}",
+        where=tree.where,
         remedy="fetch the file again",
     )

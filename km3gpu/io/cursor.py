@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Cursor", "Unreadable"]
+__all__ = ["Cursor", "UnreadableError"]
 
 _BYTE_COUNT = 0x40000000
 _NEW_CLASS = 0xFFFFFFFF
@@ -15,7 +15,7 @@ _CLASS = 0x80000000
 _STRUCTS = {code: struct.Struct(">" + code) for code in "bBhHiIqQfd"}
 
 
-class Unreadable(ValueError):
+class UnreadableError(ValueError):
     """Bytes that do not parse; the caller adds the file and says it as a `FormatError`."""
 
 
@@ -58,7 +58,7 @@ class Cursor:
         """Read `n` big-endian numbers to a native array."""
         kind = np.dtype(dtype)
         if n < 0 or self.pos + n * kind.itemsize > len(self.data):
-            raise Unreadable(f"an array of {n} items runs past the end of its record")
+            raise UnreadableError(f"an array of {n} items runs past the end of its record")
         values = np.frombuffer(self.data, kind, n, self.pos)
         self.pos += n * kind.itemsize
         return values.astype(kind.newbyteorder("="))
@@ -66,7 +66,7 @@ class Cursor:
     def raw(self, n: int) -> bytes:
         """Read `n` bytes."""
         if n < 0 or self.pos + n > len(self.data):
-            raise Unreadable(f"{n} bytes run past the end of their record")
+            raise UnreadableError(f"{n} bytes run past the end of their record")
         value = bytes(self.data[self.pos : self.pos + n])
         self.pos += n
         return value
@@ -82,7 +82,7 @@ class Cursor:
         """Read a string that ends with a zero byte."""
         stop = bytes(self.data[self.pos : self.pos + 256]).find(b"\0")
         if stop < 0:
-            raise Unreadable("a class name without an end")
+            raise UnreadableError("a class name without an end")
         value = self.raw(stop).decode("utf-8", "replace")
         self.pos += 1
         return value
@@ -96,7 +96,7 @@ class Cursor:
         if count & _BYTE_COUNT and count != _NEW_CLASS:
             stop = self.pos + (count & ~_BYTE_COUNT)
             if stop > len(self.data):
-                raise Unreadable("an object runs past the end of its record")
+                raise UnreadableError("an object runs past the end of its record")
             return self.get("H"), stop
         self.pos -= 4
         return self.get("H"), -1
@@ -105,7 +105,7 @@ class Cursor:
         """Skip an object that begins with its byte count."""
         _, stop = self.version()
         if stop < 0:
-            raise Unreadable("an object without byte count cannot be skipped")
+            raise UnreadableError("an object without byte count cannot be skipped")
         self.pos = stop
 
     def object_base(self) -> None:
@@ -139,19 +139,19 @@ class Cursor:
             start = self.pos
             stop = start + (count & ~_BYTE_COUNT)
             if stop > len(self.data):
-                raise Unreadable("an object runs past the end of its record")
+                raise UnreadableError("an object runs past the end of its record")
             tag = self.get("I")
         else:
             start, stop, tag = begin, -1, count
         if not tag & _CLASS:
             return self.refs.get(tag) if tag > 1 else None
         if tag == _NEW_CLASS:
-            name = self.c_string()
+            name: Any = self.c_string()
             self.refs[start + 2 + self.shift] = name
         else:
             name = self.refs.get(tag & ~_CLASS)
             if not isinstance(name, str):
-                raise Unreadable("an object of a class that was never named")
+                raise UnreadableError("an object of a class that was never named")
         place = begin + 2 + self.shift
 
         def register(obj: Any) -> None:
@@ -173,7 +173,7 @@ class Cursor:
         n = self.get("i")
         self.get("i")
         if n < 0 or n * 4 > len(self.data) - self.pos:
-            raise Unreadable(f"an array of {n} objects runs past the end of its record")
+            raise UnreadableError(f"an array of {n} objects runs past the end of its record")
         items = [self.object_any(make) for _ in range(n)]
         if stop >= 0:
             self.pos = stop

@@ -7,22 +7,19 @@ as stored: a triggered hit is also among the snapshot hits.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import Any
 
-import numpy as np
-
-from km3gpu.errors import FormatError
-from km3gpu.io.baskets import entry_bytes
-from km3gpu.io.roottree import Branch, Tree
+from km3gpu.backend import Backend
+from km3gpu.errors import FormatError, KernelError
 from km3gpu.io import _daq as decode
+from km3gpu.io.baskets import entry_bytes
+from km3gpu.io.dataset import Wanted
+from km3gpu.io.roottree import Tree
 from km3gpu.table import Table
 
-__all__ = ["COLUMNS", "KIND", "TREES", "main_branch", "read", "tables"]
+__all__ = ["DaqEvents"]
 
-KIND = "daq"
-TREES = ("KM3NET_EVENT",)
-
-COLUMNS: dict[str, tuple[str, ...]] = {
+_COLUMNS: dict[str, tuple[str, ...]] = {
     "events": (
         "det_id",
         "run_id",
@@ -41,64 +38,66 @@ _BRANCHES = {
     "hits": "snapshotHits",
     "triggered_hits": "triggeredHits",
 }
-_DECODERS = {
+_DECODERS: dict[str, Any] = {
     "events": decode.event_headers,
     "hits": decode.snapshot_hits,
     "triggered_hits": decode.triggered_hits,
 }
 
 
-def tables(tree: Tree) -> dict[str, tuple[str, ...]]:
-    """Give the tables of the tree and their columns."""
-    return COLUMNS
-
-
-def main_branch(tree: Tree) -> Branch:
-    """Give the branch whose baskets the chunks follow: the snapshot hits."""
-    return tree.branch(_BRANCHES["hits"])
-
-
-def read(tree: Tree, wanted: Mapping[str, tuple[str, ...]], start: int, stop: int) -> dict[str, Table]:
-    """Read entries ``start <= i < stop``.
+class DaqEvents:
+    """The events that the trigger wrote.
 
     Parameters
     ----------
     tree : Tree
         KM3NET_EVENT of some file.
-    wanted : mapping of str to tuple of str
-        Tables and their columns.
-    start, stop : int
-        Entry range.
-
-    Returns
-    -------
-    dict of str to Table
-
-    Raises
-    ------
-    FormatError
-        Bytes that do not follow the format; file, branch and entry are named.
     """
-    made = {}
-    for name, columns in wanted.items():
-        branch = tree.branch(_BRANCHES[name])
-        data, starts = entry_bytes(tree, branch, start, stop)
-        try:
-            decoded = _DECODERS[name](data, starts)
-        except ValueError as error:
-            raise FormatError(
-                f"branch {branch.name!r}, entries {start} to {stop}: {error}",
-                where=f"tree {tree.name} of {tree.file.path}",
-                remedy="fetch the file again",
-            ) from error
-        offsets = None if name == "events" else decoded["offsets"]
-        made[name] = Table(name, {c: decoded[c] for c in columns}, offsets)
-    return made
 
+    kind = "daq"
 
-def first_event(tree: Tree) -> dict[str, int]:
-    """Give detector, run and time of the first event; empty where there is none."""
-    if tree.n_entries == 0:
-        return {}
-    events = read(tree, {"events": ("det_id", "run_id", "time_ns")}, 0, 1)["events"]
-    return {n: int(np.asarray(events.flat(n))[0]) for n in events.columns}
+    def __init__(self, tree: Tree) -> None:
+        self.tree = tree
+        self.name = tree.name
+        self.where = tree.where
+        self.n_entries = tree.n_entries
+
+    def tables(self) -> dict[str, tuple[str, ...]]:
+        """Give the tables and their columns."""
+        return dict(_COLUMNS)
+
+    def hidden(self, table: str) -> tuple[str, ...]:
+        """Give the columns that are read only by name: none."""
+        return ()
+
+    def edges(self) -> list[int]:
+        """Give the basket boundaries of the snapshot hits."""
+        return [int(e) for e in self.tree.branch(_BRANCHES["hits"]).entries]
+
+    def nbytes(self, wanted: Wanted) -> int:
+        """Estimate the decompressed bytes of all entries."""
+        return sum(self.tree.branch(_BRANCHES[t]).unpacked_bytes for t in wanted)
+
+    def read(self, wanted: Wanted, start: int, stop: int, where: Backend) -> dict[str, Table]:
+        """Read entries ``start <= i < stop``; raw bytes go to the backend and are decoded there.
+
+        Raises
+        ------
+        FormatError
+            Bytes that do not follow the format; file, branch and entry are named.
+        """
+        made = {}
+        for name, columns in wanted.items():
+            branch = self.tree.branch(_BRANCHES[name])
+            data, starts = entry_bytes(self.tree, branch, start, stop)
+            try:
+                decoded = _DECODERS[name](where.to_device(data), where.to_device(starts))
+            except KernelError as error:
+                raise FormatError(
+                    f"branch {branch.name!r}, entries from {start}: {error.what}",
+                    where=", ".join(filter(None, (error.where, self.where))),
+                    remedy="fetch the file again",
+                ) from error
+            offsets = None if name == "events" else decoded["offsets"]
+            made[name] = Table(name, {c: decoded[c] for c in columns}, offsets)
+        return made

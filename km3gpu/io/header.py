@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from km3gpu.errors import UnknownNameError
-from km3gpu.io.cursor import Cursor, Unreadable
+from km3gpu.io.cursor import Cursor, UnreadableError
 from km3gpu.io.rootfile import RootFile
 
 __all__ = ["FIELDS", "Header", "read_header"]
@@ -99,7 +99,7 @@ class Header(Mapping[str, Any]):
 
 
 def _entry(name: str, text: str) -> Any:
-    values = [_number(v) for v in text.split()]
+    values: list[int | float | str | None] = [_number(v) for v in text.split()]
     names = list(FIELDS.get(name, ()))
     if not names and len(values) == 1:
         return values[0]
@@ -130,11 +130,11 @@ def read_header(file: RootFile) -> Header | None:
     FormatError
         It does not parse.
     """
-    for name in ("Head", "Header"):
-        key = file.find(name)
-        if key is not None and key.class_name == "Head":
-            return Header(file.parse("header object", lambda: _read(file.cursor(key))))
-    return None
+    found = (file.find(name) for name in ("Head", "Header"))
+    key = next((k for k in found if k is not None and k.class_name == "Head"), None)
+    if key is None:
+        return None
+    return Header(file.parse("header object", lambda: _read(file.cursor(key))))
 
 
 def _read(c: Cursor) -> dict[str, str]:
@@ -160,5 +160,5 @@ def _read(c: Cursor) -> dict[str, str]:
 def _count(c: Cursor) -> int:
     n = int(c.get("i"))
     if n < 0 or n > len(c.data):
-        raise Unreadable(f"a header of {n} entries")
+        raise UnreadableError(f"a header of {n} entries")
     return n

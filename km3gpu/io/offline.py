@@ -1,131 +1,158 @@
 """Offline events: tree E to the tables events, hits, mc_hits, tracks and mc_tracks.
 
 Columns have the names and types of `km3gpu.schema`.  A branch that the schema
-does not know keeps its own name; one that a file lacks is left out.
+does not know keeps its own name; one that a file lacks is left out, or filled
+with the default that the schema declares.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from km3gpu import schema
-from km3gpu.io.columns import can_read, column_type, read_column, row_offsets
+from km3gpu.backend import Backend
+from km3gpu.io.columns import column_type, read_column, row_offsets
+from km3gpu.io.dataset import Wanted
 from km3gpu.io.roottree import Branch, Tree
-from km3gpu.table import Ragged, Table
+from km3gpu.table import Column, Ragged, Table
 
-__all__ = ["KIND", "TREES", "main_branch", "read", "tables"]
-
-KIND = "offline"
-TREES = ("E",)
+__all__ = ["COLLECTIONS", "OfflineEvents"]
 
 COLLECTIONS = {"hits": "hits", "mc_hits": "mc_hits", "tracks": "trks", "mc_tracks": "mc_trks"}
+"""Tables, and the collections of the tree that they hold."""
 
-# ROOT's own bookkeeping: read where asked for by name
-_BOOKKEEPING = ("fUniqueID", "fBits")
-
-
-def columns(tree: Tree, table: str) -> dict[str, Branch]:
-    """Give the columns of a table and the branches they come from, all that can be read."""
-    names = {f.branch: f.name for f in schema.fields_of(table) if f.branch}
-    found: dict[str, Branch] = {}
-    for path, branch in tree.branches.items():
-        leaf = _leaf(path, table)
-        if leaf is not None and can_read(branch):
-            found.setdefault(names.get(leaf, _plain(leaf)), branch)
-    return found
+# what ROOT keeps for itself; read where asked for by name
+_BOOKKEEPING = ("fUniqueID", "fBits", "TObject_fUniqueID", "TObject_fBits")
 
 
-def _leaf(path: str, table: str) -> str | None:
-    """Give the leaf of `path` as the schema names it, or None for a branch of another table."""
-    parts = path.split("/")
-    if parts[0] == "Evt":
-        parts = parts[1:]
-    if not parts:
-        return None
-    collection = COLLECTIONS.get(table)
-    if collection is None:
-        if parts[0] in COLLECTIONS.values() or parts[0] == "usr_data":
-            return None
-        head, last = parts[:-1], parts[-1]
-        if head and last.startswith(head[-1] + "."):
-            last = last[len(head[-1]) + 1 :]
-        return "/".join([*(h for h in head), f"{head[-1]}.{last}" if head == ["t"] else last])
-    if parts[0] != collection or len(parts) < 2:
-        return None
-    return parts[-1].removeprefix(collection + ".")
-
-
-def _plain(leaf: str) -> str:
-    """Make a column name of a leaf that the schema does not know."""
-    return leaf.removeprefix("AAObject/").split("[")[0].replace("/", "_").replace(".", "_")
-
-
-def tables(tree: Tree) -> dict[str, tuple[str, ...]]:
-    """Give the tables of the tree and the columns that they have by default."""
-    found = {}
-    for table in ("events", *COLLECTIONS):
-        names = [n for n in columns(tree, table) if n not in _BOOKKEEPING and not n.startswith("TObject")]
-        if table == "events" and {"t_sec", "t_ns"} <= set(names):
-            names.append("time_ns")
-        if names or table == "events":
-            found[table] = tuple(names)
-    return found
-
-
-def main_branch(tree: Tree) -> Branch:
-    """Give the branch whose baskets the chunks follow: the largest column of the largest collection."""
-    numeric = [b for b in tree.branches.values() if b.n_baskets and can_read(b)]
-    return max(numeric, key=lambda b: (b.n_baskets, int(b.nbytes.sum())))
-
-
-def read(tree: Tree, wanted: Mapping[str, tuple[str, ...]], start: int, stop: int) -> dict[str, Table]:
-    """Read entries ``start <= i < stop``.
+class OfflineEvents:
+    """The events of the offline format (class Evt of km3net-dataformat).
 
     Parameters
     ----------
     tree : Tree
         Tree E of some file.
-    wanted : mapping of str to tuple of str
-        Tables and their columns.
-    start, stop : int
-        Entry range.
-
-    Returns
-    -------
-    dict of str to Table
-
-    Raises
-    ------
-    FormatError
-        Bytes that do not follow the format; file, branch and entry are named.
     """
-    made = {}
-    for table, names in wanted.items():
-        branches = columns(tree, table)
-        rows = None
-        if table in COLLECTIONS:
-            rows = row_offsets(tree, tree.branch(COLLECTIONS[table]), start, stop)
-        got = {}
-        for name in names:
-            if name == "time_ns" and table == "events":
-                continue
-            got[name] = _as_declared(table, name, read_column(tree, branches[name], start, stop, rows))
-        if table == "events" and "time_ns" in names:
-            got["time_ns"] = _time_ns(tree, branches, got, start, stop)
-        made[table] = Table(table, {n: got[n] for n in names}, rows)
-    return made
+
+    kind = "offline"
+
+    def __init__(self, tree: Tree) -> None:
+        self.tree = tree
+        self.name = tree.name
+        self.where = tree.where
+        self.n_entries = tree.n_entries
+
+    @cached_property
+    def branches(self) -> dict[str, dict[str, Branch]]:
+        """Tables, their columns, and the branch of each, all that can be read."""
+        found: dict[str, dict[str, Branch]] = {"events": {}}
+        for path, branch in self.tree.branches.items():
+            table, leaf = _place(path)
+            if leaf and column_type(branch):
+                name = _BRANCH_NAMES[table].get(leaf) or _plain(leaf)
+                found.setdefault(table, {}).setdefault(name, branch)
+        return found
+
+    def tables(self) -> dict[str, tuple[str, ...]]:
+        """Give the tables and the columns that they have by default."""
+        found = {}
+        for table, branches in self.branches.items():
+            names = [n for n in branches if n not in _BOOKKEEPING]
+            if table == "events" and "t_sec" in branches and "t_ns" in branches:
+                names.append("time_ns")
+            found[table] = (*names, *self._defaults(table))
+        return found
+
+    def _defaults(self, table: str) -> dict[str, float]:
+        branches = self.branches[table]
+        return {
+            f.name: f.default
+            for f in schema.fields_of(table)
+            if f.branch and f.default is not None and f.name not in branches
+        }
+
+    def hidden(self, table: str) -> tuple[str, ...]:
+        """Give the columns that are read only by name: ROOT's own bookkeeping."""
+        return tuple(n for n in self.branches[table] if n in _BOOKKEEPING)
+
+    def edges(self) -> list[int]:
+        """Give the basket boundaries of the branch that takes most of the file."""
+        largest = max(self.tree.branches.values(), key=lambda b: int(b.nbytes.sum()))
+        return [int(e) for e in largest.entries]
+
+    def nbytes(self, wanted: Wanted) -> int:
+        """Estimate the decompressed bytes of all entries of these columns."""
+        known = self.branches
+        return sum(known[t][c].unpacked_bytes for t, cs in wanted.items() for c in cs if c in known[t])
+
+    def read(self, wanted: Wanted, start: int, stop: int, where: Backend) -> dict[str, Table]:
+        """Read entries ``start <= i < stop``.
+
+        Raises
+        ------
+        FormatError
+            Bytes that do not follow the format; file, branch and entry are named.
+        """
+        made = {}
+        for table, names in wanted.items():
+            rows = None
+            if table in COLLECTIONS:
+                rows = row_offsets(self.tree, self.tree.branch(COLLECTIONS[table]), start, stop)
+            n = stop - start if rows is None else int(rows[-1])
+            columns = {c: self._column(table, c, start, stop, rows, n) for c in names}
+            made[table] = Table(table, columns, rows).map(where.to_device)
+        return made
+
+    def _column(self, table: str, name: str, start: int, stop: int, rows: Any, n: int) -> Column:
+        branch = self.branches[table].get(name)
+        if branch is not None:
+            return _as_declared(table, name, read_column(self.tree, branch, start, stop, rows))
+        if name == "time_ns":
+            sec, ns = (
+                read_column(self.tree, self.branches[table][c], start, stop) for c in ("t_sec", "t_ns")
+            )
+            return sec.astype(np.int64) * 1_000_000_000 + ns
+        declared = schema.field(table, name)
+        return np.full(n, declared.default, declared.dtype)
 
 
-def _time_ns(
-    tree: Tree, branches: Mapping[str, Branch], got: Mapping[str, np.ndarray], start: int, stop: int
-) -> np.ndarray:
-    sec, ns = (got[n] if n in got else read_column(tree, branches[n], start, stop) for n in ("t_sec", "t_ns"))
-    return sec.astype(np.int64) * 1_000_000_000 + ns
+_BRANCH_NAMES: Mapping[str, Mapping[str, str]] = {
+    table: {f.branch: f.name for f in schema.fields_of(table) if f.branch}
+    for table in ("events", *COLLECTIONS)
+}
+_TABLES = {collection: table for table, collection in COLLECTIONS.items()}
 
 
-def _as_declared(table: str, name: str, column: np.ndarray | Ragged) -> np.ndarray | Ragged:
+def _place(path: str) -> tuple[str, str]:
+    """Give the table of a branch and its leaf as the schema names it; ``""`` for a node above leaves.
+
+    ``Evt/hits/hits.pos.x`` is ``hits``, ``pos.x``; ``Evt/t/t.fSec`` is
+    ``events``, ``t/t.fSec``.
+    """
+    parts = path.split("/")
+    if parts[0] == "Evt":
+        parts = parts[1:]
+    if not parts:
+        return "events", ""
+    table = _TABLES.get(parts[0])
+    if table is None:
+        return "events", "" if parts[0] == "usr_data" else "/".join(parts)
+    return table, parts[-1].removeprefix(parts[0] + ".") if len(parts) > 1 else ""
+
+
+def _plain(leaf: str) -> str:
+    """Make a column name of a leaf that the schema does not know."""
+    leaf = leaf.removeprefix("AAObject/").split("[")[0]
+    *above, last = leaf.split("/")
+    last = last.removeprefix(above[-1] + ".") if above else last
+    return "_".join([*above, last]).replace(".", "_")
+
+
+def _as_declared(table: str, name: str, column: Column) -> Column:
     """Give a column in the type that the schema declares (old files have narrower ones)."""
     declared = schema.FIELDS.get((table, name))
     if declared is None or isinstance(column, Ragged) or declared.dtype[0] in "[s":

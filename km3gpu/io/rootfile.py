@@ -17,12 +17,12 @@ from typing import Any, TypeVar
 
 from km3gpu.errors import FormatError, InputNotFoundError, NotRootError, TruncatedFileError, closest
 from km3gpu.io.codecs import decompress
-from km3gpu.io.cursor import Cursor, Unreadable
+from km3gpu.io.cursor import Cursor, UnreadableError
 
 __all__ = ["Key", "RootFile"]
 
 _KEY = struct.Struct(">ihiIhh")
-_BAD = (Unreadable, struct.error, IndexError, ValueError, OverflowError, RecursionError)
+_BAD = (UnreadableError, struct.error, IndexError, ValueError, OverflowError, RecursionError)
 T = TypeVar("T")
 
 
@@ -117,7 +117,7 @@ class RootFile:
             They are not all there.
         """
         if start < 0 or n < 0:
-            raise Unreadable(f"a record at {start} of {n} bytes")
+            raise UnreadableError(f"a record at {start} of {n} bytes")
         if start + n > self.size:
             raise TruncatedFileError(
                 f"a record ends at byte {start + n}, the file at {self.size}",
@@ -167,7 +167,7 @@ class RootFile:
 
     def _read_directory(self, place: int, folder: str, seen: set[int]) -> None:
         if place in seen or len(seen) > 1000:
-            raise Unreadable("a directory holds itself")
+            raise UnreadableError("a directory holds itself")
         seen.add(place)
         c = Cursor(self.data, place)
         version = c.get("h")
@@ -182,7 +182,7 @@ class RootFile:
         read_key(c, "")
         n = c.get("i")
         if n < 0 or n * 26 > n_bytes:
-            raise Unreadable(f"a directory of {n} keys in {n_bytes} bytes")
+            raise UnreadableError(f"a directory of {n} keys in {n_bytes} bytes")
         for _ in range(n):
             key = read_key(c, folder)
             self.keys.append(key)
@@ -199,7 +199,7 @@ def read_key(c: Cursor, folder: str) -> Key:
     seek, _ = (c.get("q" if version > 1000 else "i") for _ in range(2))
     class_name, name, title = c.string(), c.string(), c.string()
     if keylen < 0 or nbytes < keylen or objlen < 0:
-        raise Unreadable(f"key {name!r} has impossible sizes")
+        raise UnreadableError(f"key {name!r} has impossible sizes")
     return Key(folder + name, cycle, class_name, title, seek, nbytes, objlen, keylen, datime)
 
 

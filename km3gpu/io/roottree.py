@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from km3gpu.errors import FormatError, UnknownNameError
-from km3gpu.io.cursor import Cursor, Unreadable
+from km3gpu.io.cursor import Cursor, UnreadableError
 from km3gpu.io.rootfile import Key, RootFile
 from km3gpu.io.streamers import Streamers, streamers
 
@@ -73,6 +73,10 @@ class Branch:
         Records of the baskets that lie inside the tree's own record.
     children : list of Branch
         Branches below.
+    kind : int
+        ROOT's kind of node: 3, 4 a collection, 31, 41 a member of one.
+    unpacked_bytes : int
+        Bytes of all baskets when decompressed.
     """
 
     name: str
@@ -88,6 +92,7 @@ class Branch:
     embedded: tuple[bytes, ...] = ()
     children: list[Branch] = field(default_factory=list)
     kind: int = -1
+    unpacked_bytes: int = 0
     raw: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -127,6 +132,11 @@ class Tree:
     file: RootFile
     _by_name: dict[str, Branch] = field(default_factory=dict)
 
+    @property
+    def where(self) -> str:
+        """Tree and file, for errors."""
+        return f"tree {self.name} of {self.file.path}"
+
     def find(self, name: str) -> Branch | None:
         """Give a branch by path, by the end of its path or by its name, or None."""
         if not self._by_name:
@@ -146,9 +156,7 @@ class Tree:
         """
         found = self.find(name)
         if found is None:
-            raise UnknownNameError.of(
-                "branch", name, self.branches, where=f"tree {self.name} of {self.file.path}"
-            )
+            raise UnknownNameError.of("branch", name, self.branches, where=self.where)
         return found
 
 
@@ -219,7 +227,7 @@ def _make(c: Cursor, class_name: str, register: Any) -> Any:
         return _read_basket(c)
     _, stop = c.version()
     if stop < 0:
-        raise Unreadable(f"an object of class {class_name} in a tree")
+        raise UnreadableError(f"an object of class {class_name} in a tree")
     c.pos = stop
     return None
 
@@ -242,8 +250,9 @@ def _read_branch(c: Cursor, class_name: str, register: Any) -> Branch:
     elif version in _BRANCH_HEAD:
         head = c.fields(_BRANCH_HEAD[version])
     else:
-        raise Unreadable(f"branch {branch.name!r} has version {version}, km3gpu reads 10 to 13")
+        raise UnreadableError(f"branch {branch.name!r} has version {version}, km3gpu reads 10 to 13")
     write_basket, most, n_entries = head[3], head[6], head[8]
+    branch.unpacked_bytes = max(int(head[-2]), 0)
     branch.children = [b for b in c.object_array(_make) if isinstance(b, Branch)]
     leaves = [x for x in c.object_array(_make) if isinstance(x, dict)]
     embedded = [b for b in c.object_array(_make) if isinstance(b, tuple)]
@@ -260,7 +269,7 @@ def _read_branch(c: Cursor, class_name: str, register: Any) -> Branch:
         raw["class"], raw["parent"], _ = c.string(), c.string(), c.string()
         form = _ELEMENT.get(element_version)
         if form is None:
-            raise Unreadable(f"branch {branch.name!r} is of element version {element_version}")
+            raise UnreadableError(f"branch {branch.name!r} is of element version {element_version}")
         _, raw["version"], raw["id"], branch.kind, raw["code"], _ = c.fields(form)
         raw["count"] = c.object_any(_make)
     branch.raw = raw
@@ -288,7 +297,7 @@ def _place_baskets(
         first[-1] = min(int(first[-1]), n_entries) if n else 0
     edges = np.asarray(first, dtype=np.int64)
     if edges[0] != 0 or (np.diff(edges) < 0).any():
-        raise Unreadable(f"the baskets of branch {branch.name!r} are out of order")
+        raise UnreadableError(f"the baskets of branch {branch.name!r} are out of order")
     branch.entries = edges
     branch.seek = np.concatenate([seek[:n].astype(np.int64), np.zeros(len(records), np.int64)])
     branch.nbytes = np.concatenate([nbytes[:n], np.asarray([len(r) for r in records], np.int32)])
@@ -369,7 +378,7 @@ def _member_type(branch: Branch, classes: Streamers) -> str:
         (m for (name, _), m in classes.items() if name == raw["class"]), ()
     )
     if 0 <= raw["id"] < len(members):
-        return members[raw["id"]].type_name
+        return str(members[raw["id"]].type_name)
     return "?"
 
 

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
-from km3gpu.io.cursor import Cursor, Unreadable
+from km3gpu.io.cursor import Cursor, UnreadableError
 from km3gpu.io.rootfile import RootFile, read_key
 
 __all__ = ["Member", "Streamers", "streamers"]
@@ -91,7 +91,7 @@ def _make(c: Cursor, class_name: str, register: Any) -> Any:
     elif class_name.startswith("TStreamer"):
         made = _element(c, class_name)
     elif stop < 0:
-        raise Unreadable(f"an object of class {class_name} in the list of classes")
+        raise UnreadableError(f"an object of class {class_name} in the list of classes")
     else:
         made = None
     if stop >= 0:
@@ -106,6 +106,6 @@ def _element(c: Cursor, class_name: str) -> Member:
     version, _ = c.version()
     name, _ = c.named()
     if version < 2:
-        raise Unreadable(f"member {name!r} is described by version {version}, km3gpu reads 2 and later")
+        raise UnreadableError(f"member {name!r} is described by version {version}, km3gpu reads 2 and later")
     code, _, length, *_ = c.fields(_ELEMENT)
     return Member(name, c.string(), code, length)

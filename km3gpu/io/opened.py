@@ -1,0 +1,44 @@
+"""Files that this process has open, so that the chunks of one file open it once."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from pathlib import Path
+
+from km3gpu.io.dataset import DataFile
+from km3gpu.io.rootdata import RootData
+from km3gpu.io.rootfile import not_found
+
+__all__ = ["open_file"]
+
+_KEEP = 16
+_files: OrderedDict[tuple[str, int, int], DataFile] = OrderedDict()
+_lock = threading.Lock()
+
+
+def open_file(path: str) -> DataFile:
+    """Open a file, or give it again where it is open and has not changed since.
+
+    Parameters
+    ----------
+    path : str
+        A local file.
+
+    Raises
+    ------
+    InputNotFoundError, NotRootError, TruncatedFileError, FormatError
+        It cannot be read.
+    """
+    try:
+        stat = Path(path).stat()
+    except OSError:
+        raise not_found(path) from None
+    mark = (path, stat.st_size, stat.st_mtime_ns)
+    with _lock:
+        if mark not in _files:
+            _files[mark] = RootData(path)
+            while len(_files) > _KEEP:
+                _files.popitem(last=False)
+        _files.move_to_end(mark)
+        return _files[mark]

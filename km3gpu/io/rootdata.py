@@ -1,0 +1,101 @@
+"""ROOT files as datasets: which reader belongs to which tree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from km3gpu.errors import FormatError, UnknownNameError
+from km3gpu.io.dataset import Dataset
+from km3gpu.io.events import DaqEvents
+from km3gpu.io.header import Header, read_header
+from km3gpu.io.meta import read_meta
+from km3gpu.io.offline import OfflineEvents
+from km3gpu.io.rootfile import RootFile
+from km3gpu.io.roottree import Tree, read_tree
+
+__all__ = ["READERS", "RootData"]
+
+READERS: dict[str, Callable[[Tree], Dataset]] = {
+    "E": OfflineEvents,
+    "KM3NET_EVENT": DaqEvents,
+}
+"""Trees that km3gpu reads, in the order of preference: a file is read by the
+first of these that has entries."""
+
+
+class RootData:
+    """An open ROOT file and the trees of it that were looked at.
+
+    Parameters
+    ----------
+    path : str
+        A local file.
+
+    Raises
+    ------
+    InputNotFoundError, NotRootError, TruncatedFileError, FormatError
+        See `RootFile`.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.root = RootFile(path)
+        self.uuid = self.root.uuid
+        keys = [k for k in self.root.keys if k.class_name in ("TTree", "TNtuple", "TNtupleD")]
+        self.names = list(dict.fromkeys(k.path for k in keys))
+        self._trees: dict[str, Tree] = {}
+        self._datasets: dict[str, Dataset] = {}
+
+    def tree(self, name: str) -> Tree:
+        """Give the description of a tree.
+
+        Raises
+        ------
+        UnknownNameError
+            The file has none of that name.
+        """
+        if name not in self._trees:
+            key = self.root.find(name)
+            if key is None or name not in self.names:
+                raise UnknownNameError.of("tree", name, self.names, where=self.path)
+            self._trees[name] = read_tree(self.root, key)
+        return self._trees[name]
+
+    def dataset(self, name: str) -> Dataset:
+        """Give the dataset of a tree.
+
+        Raises
+        ------
+        UnknownNameError
+            The file has no such tree, or km3gpu does not read it.
+        """
+        if name not in self._datasets:
+            tree = self.tree(name)
+            reader = READERS.get(name)
+            if reader is None:
+                raise UnknownNameError.of("reader for tree", name, READERS, where=self.path)
+            self._datasets[name] = reader(tree)
+        return self._datasets[name]
+
+    def default(self) -> str:
+        """Give the tree that is read where nobody says which."""
+        known = [n for n in READERS if n in self.names]
+        filled = (n for n in known if self.tree(n).n_entries)
+        name = next(filled, known[0] if known else None)
+        if name is None:
+            trees = ", ".join(self.names) or "none"
+            raise FormatError("no tree that km3gpu reads", where=self.path, remedy=f"its trees: {trees}")
+        return name
+
+    def counts(self) -> dict[str, int]:
+        """Give the entries of each tree."""
+        return {n: self.tree(n).n_entries for n in self.names}
+
+    def header(self) -> Header | None:
+        """Give the header, or None."""
+        return read_header(self.root)
+
+    def meta(self) -> list[dict[str, Any]]:
+        """Give what the Jpp applications wrote about themselves."""
+        return read_meta(self.root)
