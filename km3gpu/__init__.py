@@ -18,6 +18,7 @@ _NAMES = {
     "best_track": "km3gpu.stages",
     "calibrate": "km3gpu.stages",
     "coincidences": "km3gpu.stages",
+    "date": "km3gpu.stages",
     "locate": "km3gpu.stages",
     "open": "km3gpu.io",
     "run": "km3gpu.pipeline",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from km3gpu.stages.best_track import BestTrack, best_track
 from km3gpu.stages.calibrate import Calibrate, calibrate
 from km3gpu.stages.coincidences import Coincidences, coincidences
+from km3gpu.stages.date import Date, date
 from km3gpu.stages.locate import Locate, locate
 from km3gpu.stages.stage import Stage, known, make, needed
 from km3gpu.stages.summarise import Summarise, summarise
@@ -17,12 +18,14 @@ __all__ = [
     "BestTrack",
     "Calibrate",
     "Coincidences",
+    "Date",
     "Locate",
     "Stage",
     "Summarise",
     "best_track",
     "calibrate",
     "coincidences",
+    "date",
     "known",
     "locate",
     "make",

@@ -9,7 +9,8 @@ import numpy as np
 
 from km3gpu import astro, backend
 from km3gpu.chunk import Chunk
-from km3gpu.errors import ConfigError
+from km3gpu.errors import CalibrationError, ConfigError
+from km3gpu.stages.date import UTC_BEGAN_NS
 from km3gpu.stages.geometry import DetectorLike, detector_files, detector_of
 from km3gpu.stages.stage import Columns, Result, Stage
 
@@ -80,9 +81,15 @@ class Locate(Stage):
         row = xp.flatnonzero(xp.isfinite(dx))
         ra, dec = xp.full(len(dx), np.nan), xp.full(len(dx), np.nan)
         if len(row):
-            ra[row], dec[row] = astro.local_to_icrs(
-                events.flat("track_time_ns")[row], dx[row], dy[row], dz[row], self.where()
-            )
+            time = events.flat("track_time_ns")[row]
+            if int(time.min()) < UTC_BEGAN_NS:
+                undated = int((time < UTC_BEGAN_NS).sum())
+                raise CalibrationError(
+                    f"{undated} of {len(row)} events carry no date, as simulated ones do",
+                    where=chunk.source.path,
+                    remedy="give them one with the stage date (start = '2021-09-14T11:16:25', say)",
+                )
+            ra[row], dec[row] = astro.local_to_icrs(time, dx[row], dy[row], dz[row], self.where())
         columns: dict[str, Any] = {
             "zenith": np.pi - xp.arccos(xp.clip(dz, -1.0, 1.0)),
             "azimuth": xp.arctan2(-dy, -dx) % (2 * np.pi),
@@ -108,6 +115,11 @@ def locate(chunk: Chunk, site: Any = None) -> Chunk:
         Its events have ``zenith`` and ``azimuth`` (detector frame, where the
         track comes from; azimuth from grid East towards grid North) and ``ra``
         and ``dec`` (ICRS) [rad]; NaN where an event has no track.
+
+    Raises
+    ------
+    CalibrationError
+        Simulated events that carry no date; see `km3gpu.date`.
     """
     if isinstance(site, (str, astro.Site)):
         return Locate(site=site)(chunk)

@@ -74,6 +74,7 @@ class Stage(ABC):
         return json.dumps({"stage": self.name, **config}, sort_keys=True, separators=(",", ":"))
 
     def __call__(self, chunk: Chunk) -> Chunk:
+        """Give the chunk after this stage."""
         tables, counters = self.apply(chunk)
         named = {f"{self.name}/{k}": v for k, v in counters.items()}
         return chunk.evolve(self.fingerprint(), tables, named)
@@ -153,6 +154,8 @@ def make(name: str, **parameters: Any) -> Stage:
         raise ConfigError(f"stage {name!r} needs {', '.join(missing)}")
     try:
         return cls(**parameters)
+    except UnknownNameError as error:
+        raise ConfigError(f"stage {name!r}: {error}") from error
     except Km3GpuError:
         raise
     except (TypeError, ValueError) as error:

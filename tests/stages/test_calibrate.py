@@ -27,7 +27,7 @@ def test_check_counts_the_differences(offline, offline_detector):
     assert c["calibrate/hits_compared"] == 181_484
     assert c["calibrate/max_hits_pos_m"] == 0
     assert c["calibrate/max_hits_dir"] == 0
-    assert 0 < c["calibrate/max_hits_t_ns"] <= 1e-6
+    assert c["calibrate/max_hits_t_ns"] <= 1e-6
 
 
 def test_without_slewing_the_check_sees_it(offline, offline_detector):

@@ -8,13 +8,15 @@ from astropy.time import Time
 from astropy.utils import iers
 
 import km3gpu as k3
-from km3gpu.errors import ConfigError
+from km3gpu.errors import CalibrationError, UnknownNameError
 from km3gpu.stages.best_track import best_track
+
+START = "2021-09-14T11:16:25"
 
 
 @pytest.fixture(scope="module")
 def located(offline, offline_detector):
-    return k3.locate(best_track(offline), offline_detector).events
+    return k3.locate(best_track(k3.date(offline, START)), offline_detector).events
 
 
 def test_ra_and_dec_agree_with_astropy(located):
@@ -51,11 +53,16 @@ def test_events_without_track_have_no_place(located):
 
 
 def test_a_site_can_be_named(offline, located):
-    named = k3.locate(best_track(offline), "arca").events
+    named = k3.locate(best_track(k3.date(offline, START)), "arca").events
     np.testing.assert_allclose(named.flat("ra"), located.flat("ra"), atol=1e-12)
-    with pytest.raises(ConfigError, match="arca"):
-        k3.locate(best_track(offline), "arcca")
+    with pytest.raises(UnknownNameError, match="arca"):
+        k3.locate(best_track(k3.date(offline, START)), "arcca")
 
 
 def test_daq_events_are_left_alone(daq):
     assert k3.locate(daq, "arca").events.columns == daq.events.columns
+
+
+def test_simulated_events_without_a_date_are_refused(offline):
+    with pytest.raises(CalibrationError, match="carry no date"):
+        k3.locate(best_track(offline), "arca")
