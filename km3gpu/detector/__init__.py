@@ -1,8 +1,24 @@
-"""Detector descriptions: DETX and DATX files as flat arrays."""
+"""Detector descriptions and what goes with them, as flat arrays."""
 
 from __future__ import annotations
 
 from km3gpu.detector.arrays import Modules, Pmts, Utm
 from km3gpu.detector.detector import Detector
+from km3gpu.detector.instruments import Hydrophones, Mechanics, Transmitters, Tripods, Waveforms
+from km3gpu.detector.pmt_file import PmtFile
+from km3gpu.detector.status import ModuleStatus, PmtStatus
 
-__all__ = ["Detector", "Modules", "Pmts", "Utm"]
+__all__ = [
+    "Detector",
+    "Hydrophones",
+    "Mechanics",
+    "ModuleStatus",
+    "Modules",
+    "PmtFile",
+    "PmtStatus",
+    "Pmts",
+    "Transmitters",
+    "Tripods",
+    "Utm",
+    "Waveforms",
+]

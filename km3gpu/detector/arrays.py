@@ -9,26 +9,35 @@ import numpy as np
 
 from km3gpu.errors import FormatError
 
-__all__ = ["Content", "Modules", "Pmts", "Utm"]
+__all__ = ["Columns", "Content", "Modules", "Pmts", "Utm"]
 
-_DTYPES = {"pos": "f8", "dir": "f8", "quaternion": "f8", "t0": "f8"}
+_INTEGERS = frozenset(
+    ("dom_id", "du", "floor", "status", "first_row", "n_pmts", "pmt_id", "id", "tripod", "channel_id")
+)
 
 
-class _Columns:
-    """Arrays of equal length that nobody may write to: a detector is shared."""
+class Columns:
+    """Arrays of equal length that nobody may write to, for frozen dataclasses to derive from.
+
+    What calibrates is shared by all chunks of a process, so a write would be
+    felt far away.
+    """
 
     def __post_init__(self) -> None:
-        lengths = set()
+        lengths = {}
         for f in fields(self):  # type: ignore[arg-type]
             value = getattr(self, f.name)
-            if value is None:
+            if isinstance(value, (tuple, str)) or np.ndim(value) == 0:
                 continue
-            array = np.array(value, dtype=_DTYPES.get(f.name, "i4"), order="C")
+            array = np.array(value, dtype="i4" if f.name in _INTEGERS else "f8", order="C")
+            if not np.array_equal(array, value):
+                raise FormatError(f"{f.name} holds numbers that are no {array.dtype}")
             array.flags.writeable = False
             object.__setattr__(self, f.name, array)
-            lengths.add(len(array))
-        if len(lengths) > 1:
-            raise FormatError(f"columns of {type(self).__name__} differ in length: {sorted(lengths)}")
+            lengths[f.name] = len(array)
+        if len(set(lengths.values())) > 1:
+            sizes = ", ".join(f"{k}: {n}" for k, n in lengths.items())
+            raise FormatError(f"columns of {type(self).__name__} differ in length ({sizes})")
 
     def __reduce__(self) -> tuple[Any, ...]:
         # through the constructor, so that unpickled arrays are read-only too
@@ -36,7 +45,7 @@ class _Columns:
 
 
 @dataclass(frozen=True, eq=False)
-class Modules(_Columns):
+class Modules(Columns):
     """One row per module, in the order of the file; base modules included.
 
     Attributes
@@ -76,7 +85,7 @@ class Modules(_Columns):
 
 
 @dataclass(frozen=True, eq=False)
-class Pmts(_Columns):
+class Pmts(Columns):
     """One row per PMT, module by module, in the order of the channels.
 
     Attributes

@@ -10,21 +10,17 @@ Version 1 begins with ``det_id n_modules``.  Later ones have four lines:
 
 from __future__ import annotations
 
-from itertools import chain
-from typing import NoReturn
-
 import numpy as np
 
 from km3gpu.detector.arrays import Content, Modules, Pmts, Utm
 from km3gpu.detector.geometry import crossing_points
-from km3gpu.errors import FormatError, TruncatedFileError
+from km3gpu.detector.lines import Lines
 
 __all__ = ["VERSIONS", "parse"]
 
 VERSIONS = (1, 2, 3, 4, 5)
 _MODULE_WIDTH = {1: 4, 2: 4, 3: 4, 4: 12, 5: 13}
 _PMT_WIDTH = {1: 8, 2: 8, 3: 9, 4: 9, 5: 9}
-_QUOTE = rb"\""
 
 
 def parse(data: bytes, path: str) -> Content:
@@ -51,74 +47,8 @@ def parse(data: bytes, path: str) -> Content:
     return _Reader(data, path).content()
 
 
-class _Reader:
-    """The lines of one file that are neither blank nor comment, and a place in them."""
-
-    def __init__(self, data: bytes, path: str) -> None:
-        self.path = path
-        self.comments: list[str] = []
-        self.rows: list[list[bytes]] = []
-        self.lines: list[int] = []
-        self.at = 0
-        self._split(data)
-
-    def _split(self, data: bytes) -> None:
-        raw = data.split(b"\n")
-        self.n_lines = len(raw) - (not raw[-1])
-        skip_to = 0
-        for i, line in enumerate(raw):
-            if i < skip_to:
-                continue
-            row = line.split()
-            if not row:
-                continue
-            if not row[0].startswith(b"#"):
-                self.rows.append(row)
-                self.lines.append(i + 1)
-                continue
-            block, skip_to = [line], i + 1
-            if line.count(_QUOTE) % 2:
-                # Jpp writes an argument with line breaks as it is, without '#'
-                # on the further lines: they last until the quote is closed
-                end = next((k for k in range(i + 1, len(raw)) if raw[k].count(_QUOTE) % 2), None)
-                if end is not None:
-                    block, skip_to = raw[i : end + 1], end + 1
-            self.comments.append("\n".join(_comment(part) for part in block))
-
-    def fail(self, what: str, row: int) -> NoReturn:
-        """Raise: what is wrong with a row, or that the file ends before it."""
-        if row >= len(self.rows):
-            raise TruncatedFileError(
-                f"the file ends where {what}",
-                where=f"{self.path}, line {self.n_lines}",
-                remedy="get a complete copy",
-            )
-        text = b" ".join(self.rows[row]).decode("ascii", "replace")
-        text = text if len(text) < 60 else text[:57] + "..."
-        raise FormatError(f"{text!r} where {what}", where=f"{self.path}, line {self.lines[row]}")
-
-    def next(self, width: int | tuple[int, ...], what: str) -> list[bytes]:
-        """Give the next row, which must have `width` words."""
-        widths = (width,) if isinstance(width, int) else width
-        if self.at >= len(self.rows) or len(self.rows[self.at]) not in widths:
-            self.fail(what, self.at)
-        self.at += 1
-        return self.rows[self.at - 1]
-
-    def numbers(self, words: list[bytes], what: str) -> list[float]:
-        """Turn `words` of the row just given into finite numbers."""
-        try:
-            values = [_number(w) for w in words]
-        except ValueError:
-            self.fail(what, self.at - 1)
-        return values
-
-    def integer(self, word: bytes, what: str) -> int:
-        """Turn a word of the row just given into an int32."""
-        (value,) = self.numbers([word], what)
-        if value != int(value) or not -(2**31) <= value < 2**31:
-            self.fail(what, self.at - 1)
-        return int(value)
+class _Reader(Lines):
+    """The lines of a DETX file."""
 
     def content(self) -> Content:
         what = "a detector description begins with 'det_id vN' or 'det_id n_modules'"
@@ -169,8 +99,8 @@ class _Reader:
         n_pmts = np.array(counts, dtype=np.int64)
         of_module = set(rows_of_modules)
         rows_of_pmts = [i for i in range(rows_of_modules[0], self.at) if i not in of_module] if counts else []
-        m = self._table(rows_of_modules, width, (0, 1, 2, *((11,) if version > 4 else ())))
-        p = self._table(rows_of_pmts, _PMT_WIDTH[version], (0, *((8,) if version > 2 else ())))
+        m = self.table(rows_of_modules, width, (0, 1, 2, *((11,) if version > 4 else ())))
+        p = self.table(rows_of_pmts, _PMT_WIDTH[version], (0, *((8,) if version > 2 else ())))
         pmts = Pmts(
             pmt_id=p[:, 0],
             pos=p[:, 1:4],
@@ -202,49 +132,6 @@ class _Reader:
                 f"PMT {bad + 1} of {count} of module {name} with its {width} values should be", begin + bad
             )
         self.at = begin + count
-
-    def _table(self, index: list[int], width: int, integers: tuple[int, ...]) -> np.ndarray:
-        """Turn rows into an (n, width) array of finite numbers."""
-        words = chain.from_iterable([self.rows[i] for i in index])
-        try:
-            flat = np.fromiter(map(float, words), np.float64, len(index) * width)
-        except ValueError:
-            flat = np.full(len(index) * width, np.nan)
-            for k, i in enumerate(index):
-                flat[k * width : (k + 1) * width] = _numbers_or_nan(self.rows[i])
-        table = flat.reshape(-1, width)
-        good = np.isfinite(table).all(axis=1)
-        whole = table[:, integers]
-        with np.errstate(invalid="ignore"):
-            good &= ((whole == np.floor(whole)) & (np.abs(whole) < 2**31)).all(axis=1)
-        if not good.all():
-            self.fail("numbers should be (integers for identifiers and status)", index[int(np.argmin(good))])
-        return table
-
-
-def _comment(line: bytes) -> str:
-    text = line.rstrip(b"\r")
-    if text.lstrip().startswith(b"#"):
-        text = text.lstrip()[1:]
-        text = text[1:] if text.startswith(b" ") else text
-    try:
-        return text.decode("utf-8")
-    except UnicodeDecodeError:
-        return text.decode("latin-1")
-
-
-def _number(word: bytes) -> float:
-    value = float(word)
-    if not np.isfinite(value) or b"_" in word:
-        raise ValueError(word)
-    return value
-
-
-def _numbers_or_nan(words: list[bytes]) -> list[float]:
-    try:
-        return [_number(w) for w in words]
-    except ValueError:
-        return [np.nan] * len(words)
 
 
 def _repaired_floors(du: np.ndarray, floor: np.ndarray) -> np.ndarray:

@@ -214,6 +214,7 @@ BROKEN = [
     ("2 1 2 1\n", "1 1 2 1\n", FormatError, r"module 1 occurs twice.*x\.detx"),
     (" 8 1.4", " 8.5 1.4", FormatError, r"numbers should be.*line 8"),
     (" 8 1.4", " 8 1.4.1", FormatError, r"numbers should be.*line 8"),
+    (" 8 1.4", " 8 1_1.4", FormatError, r"numbers should be.*line 8"),
     (" 8 1.4", " 8 inf", FormatError, r"numbers should be.*line 8"),
     (" 8 1.4", " 4294967296 1.4", FormatError, r"numbers should be.*line 8"),
     (" 8 1.4", " 8 8 1.4", FormatError, r"PMT 2 of 2 of module 1 with its 9 values.*line 8"),
