@@ -1,0 +1,180 @@
+"""``km3gpu info``: what a file is, and what made it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from km3gpu.cli.command import command
+
+__all__ = ["describe", "register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+
+    @command(app, "info")
+    def info(
+        files: Annotated[
+            list[str], typer.Argument(metavar="FILE...", help="Data or detector files; globs too.")
+        ],
+        rows: Annotated[
+            bool, typer.Option("--rows", help="Count the rows of every table (reads the file).")
+        ] = False,
+        as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    ) -> None:
+        """Say what a file is: detector, run, time range, events, tables, header, applications."""
+        from km3gpu.cli.printing import console, facts, print_json
+        from km3gpu.io.paths import resolve
+
+        found = [describe(path, rows) for path in resolve(files)]
+        if as_json:
+            print_json(found)
+            return
+        out = console()
+        for i, each in enumerate(found):
+            if i:
+                out.print()
+            out.print(facts(each["path"], _pairs(each)))
+
+
+def describe(path: str, rows: bool = False) -> dict[str, Any]:
+    """Describe one file as plain values.
+
+    Parameters
+    ----------
+    path : str
+        A data file, or a detector description.
+    rows : bool
+        Count the rows of every table, which reads a column of each.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    InputNotFoundError, NotRootError, TruncatedFileError, FormatError
+        The file cannot be read.
+    """
+    from km3gpu.detector import Detector
+    from km3gpu.errors import FormatError, NotRootError
+
+    try:
+        return _data(path, rows)
+    except NotRootError as error:
+        try:
+            return _detector(Detector.open(path))
+        except FormatError as other:
+            # bytes that begin like a detector file get that reader's words
+            raise (error if "no detector file" in other.what else other) from None
+
+
+def _data(path: str, rows: bool) -> dict[str, Any]:
+    from km3gpu.io import open as open_source
+
+    source = open_source(path)
+    first, last = _times(source)
+    header = source.header
+    return {
+        "path": path,
+        "bytes": Path(path).stat().st_size,
+        "kind": source.kind,
+        "tree": source.tree,
+        "trees": source.trees,
+        "uuid": source.uuid,
+        "detector": source.detector_id,
+        "run": source.run_id,
+        "events": source.n_events,
+        "first": first,
+        "last": last,
+        "tables": {name: list(columns) for name, columns in source.tables.items()},
+        "rows": _rows(source) if rows else None,
+        "header": None if header is None else dict(header.raw),
+        "applications": source.meta,
+    }
+
+
+def _times(source: Any) -> tuple[str | None, str | None]:
+    """Give the dates of the first and last event; None where there is none."""
+    import numpy as np
+
+    n = source.n_events
+    if n == 0 or "time_ns" not in source.tables.get("events", ()):
+        return None, None
+    found = []
+    for i in (0, n - 1):
+        chunk = source.read(columns={"events": ("time_ns",)}, entries=(i, i + 1), backend="cpu")
+        ns = int(chunk.events.flat("time_ns")[0])
+        # simulated events count from 1970: that is no date
+        found.append(f"{np.datetime64(ns, 'ns').astype('M8[us]')}Z" if ns > 10**9 * 63_072_000 else None)
+    return found[0], found[1]
+
+
+def _rows(source: Any) -> dict[str, int]:
+    """Count rows by reading the first column of every table."""
+    columns = {table: names[:1] for table, names in source.tables.items()}
+    counts = dict.fromkeys(columns, 0)
+    for chunk in source.chunks(columns=columns, backend="cpu"):
+        for table in counts:
+            counts[table] += len(chunk.tables[table])
+    return counts
+
+
+def _detector(detector: Any) -> dict[str, Any]:
+    modules = detector.modules
+    utm = detector.utm
+    return {
+        "path": detector.path,
+        "bytes": Path(detector.path).stat().st_size,
+        "kind": "detector",
+        "version": detector.version,
+        "detector": detector.det_id,
+        "strings": len(set(modules.du.tolist())),
+        "modules": detector.n_modules,
+        "base_modules": int((modules.floor == 0).sum()),
+        "pmts": detector.n_pmts,
+        "utm": None if utm is None else [utm.ellipsoid, utm.zone, utm.easting, utm.northing, utm.z],
+        "validity": detector.validity,
+        "digest": detector.digest,
+        "comments": list(detector.comments),
+    }
+
+
+def _pairs(d: dict[str, Any]) -> list[tuple[str, object]]:
+    from km3gpu.cli.printing import bytes_text
+
+    if d["kind"] == "detector":
+        return [
+            ("is", f"a detector description, version {d['version']}, {bytes_text(d['bytes'])}"),
+            ("detector", d["detector"]),
+            ("strings", d["strings"]),
+            ("modules", f"{d['modules']:,}, {d['base_modules']} of them base modules"),
+            ("PMTs", f"{d['pmts']:,}"),
+            ("UTM", "" if d["utm"] is None else " ".join(str(v) for v in d["utm"])),
+            ("comments", "\n".join(d["comments"])),
+        ]
+    tables = (
+        f"{name} ({len(columns)} columns" + (f", {d['rows'][name]:,} rows)" if d["rows"] else ")")
+        for name, columns in d["tables"].items()
+    )
+    others = ", ".join(f"{n} ({e:,})" for n, e in d["trees"].items() if n != d["tree"])
+    made = (f"{a['application']} {a['git']}  {a['time']}".strip() for a in d["applications"])
+    header = d["header"] or {}
+    return [
+        ("is", f"{_KINDS.get(d['kind'], d['kind'])}, {bytes_text(d['bytes'])}"),
+        ("detector", d["detector"]),
+        ("run", d["run"]),
+        ("events", f"{d['events']:,} in tree {d['tree']}"),
+        ("other trees", others),
+        ("time", "" if d["first"] is None else f"{d['first']} to {d['last']}"),
+        ("tables", "\n".join(tables)),
+        ("uuid", d["uuid"]),
+        ("made by", "\n".join(made)),
+        ("header", "\n".join(f"{name}: {text}" for name, text in header.items())),
+    ]
+
+
+_KINDS = {"offline": "offline events", "daq": "events of the data acquisition"}

@@ -1,0 +1,59 @@
+"""The command ``km3gpu``: puts the commands together."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+
+from km3gpu.cli import demo, doctor, info, prov, run, tree, version
+
+__all__ = ["app", "call", "main"]
+
+app = typer.Typer(
+    help="KM3NeT data as calibrated, clustered, sky-located columns.",
+    epilog="Start with `km3gpu demo`; `km3gpu COMMAND --help` tells more.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+for module in (run, info, tree, demo, doctor, prov, version):
+    module.register(app)
+
+# click's UsageError, which typer keeps in different places in different versions
+_UsageError: Any = typer.BadParameter.__base__
+
+
+def call(arguments: Sequence[str]) -> int:
+    """Run one command line.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        Without the program's name.
+
+    Returns
+    -------
+    int
+        The exit code: 0 done, 1 an error, 2 wrong usage, 3 a run that ended
+        with failed chunks, 130 interrupted.
+    """
+    try:
+        return int(app(args=list(arguments), prog_name="km3gpu", standalone_mode=False) or 0)
+    except _UsageError as error:
+        if not arguments:  # `km3gpu` alone: the help, which this error carries
+            error.show()
+            return 2
+        help_line = f"see `{error.ctx.command_path} --help`" if error.ctx else "see `km3gpu --help`"
+        words = " ".join(error.format_message().split()).rstrip(".")
+        print(f"km3gpu: error: {words}; {help_line}", file=sys.stderr)
+        return 2
+    except (typer.Abort, KeyboardInterrupt):
+        print("km3gpu: interrupted", file=sys.stderr)
+        return 130
+
+
+def main() -> None:
+    """Run the command line of this process and exit with its code."""
+    sys.exit(call(sys.argv[1:]))

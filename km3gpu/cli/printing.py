@@ -1,0 +1,96 @@
+"""How commands print: tables for people, JSON for machines."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+__all__ = ["bytes_text", "console", "facts", "grid", "print_json"]
+
+
+def console() -> Console:
+    """Give the console of stdout: as wide as the terminal, and never cut in a pipe."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 200, highlight=False)
+
+
+def grid(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+    """Make a table with a header.
+
+    Parameters
+    ----------
+    title : str
+        Above it; ``""`` for none.
+    columns : sequence of str
+        Names; one that begins with ``>`` is aligned to the right.
+    rows : iterable of sequences
+        Cells, shown by ``str``.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(
+        title=title or None,
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+    )
+    for name in columns:
+        table.add_column(
+            name.removeprefix(">"), justify="right" if name.startswith(">") else "left", header_style="dim"
+        )
+    for row in rows:
+        table.add_row(*(Text(str(cell)) for cell in row))
+    return table
+
+
+def facts(title: str, pairs: Iterable[tuple[str, object]]) -> Table:
+    """Make a list of names and values; pairs whose value is None or ``""`` are left out."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        show_header=False,
+        padding=(0, 2, 0, 0),
+    )
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in pairs:
+        if value not in (None, ""):
+            table.add_row(name, Text(str(value)))
+    return table
+
+
+def print_json(value: Any) -> None:
+    """Print `value` as JSON; numpy scalars and arrays as plain numbers and lists."""
+    print(json.dumps(value, indent=1, default=_plain, ensure_ascii=False))
+
+
+def bytes_text(n: float) -> str:
+    """Write a number of bytes as people do."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if n < 1000:
+            return f"{n:.3g} {unit}"
+        n /= 1000
+    return f"{n:.3g} TB"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    return value.tolist() if isinstance(value, np.ndarray) else str(value)
