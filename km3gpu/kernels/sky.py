@@ -21,7 +21,7 @@ _LOCAL_TO_VECTORS = launch.Kernel(
     signatures=(("i8[]", *_THREE, *_CONTEXT, *_THREE),),
     bytes_per_item=56,
     item="event",
-    registers=128,
+    registers=80,
 )
 _LOCAL_TO_ANGLES = launch.Kernel(
     name="sky.local_to_angles",
@@ -30,7 +30,7 @@ _LOCAL_TO_ANGLES = launch.Kernel(
     signatures=(("i8[]", *_THREE, *_CONTEXT, "f8[]", "f8[]"),),
     bytes_per_item=48,
     item="event",
-    registers=128,
+    registers=80,
 )
 _VECTORS_TO_LOCAL = launch.Kernel(
     name="sky.vectors_to_local",
@@ -39,7 +39,7 @@ _VECTORS_TO_LOCAL = launch.Kernel(
     signatures=(("i8[]", *_THREE, *_CONTEXT, *_THREE),),
     bytes_per_item=56,
     item="event",
-    registers=128,
+    registers=80,
 )
 _ANGLES_TO_LOCAL = launch.Kernel(
     name="sky.angles_to_local",
@@ -48,7 +48,7 @@ _ANGLES_TO_LOCAL = launch.Kernel(
     signatures=(("i8[]", "f8[]", "f8[]", *_CONTEXT, *_THREE),),
     bytes_per_item=48,
     item="event",
-    registers=128,
+    registers=80,
 )
 KERNELS = (_LOCAL_TO_VECTORS, _LOCAL_TO_ANGLES, _VECTORS_TO_LOCAL, _ANGLES_TO_LOCAL)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numba import prange
+from numba.extending import register_jitable
 
 from km3gpu.kernels.launch import NONE, block, blocks
 from km3gpu.kernels.scalar.fault import fault
@@ -23,6 +24,17 @@ __all__ = [
 ]
 
 
+# An array handed to a function once per event costs its reference count; tuples do not.
+@register_jitable
+def _nine(m: Any) -> Any:
+    return m[0], m[1], m[2], m[3], m[4], m[5], m[6], m[7], m[8]
+
+
+@register_jitable
+def _eleven(m: Any) -> Any:
+    return m[0], m[1], m[2], m[3], m[4], m[5], m[6], m[7], m[8], m[9], m[10]
+
+
 @block
 def local_to_vectors_block(
     start: int, stop: int,
@@ -32,8 +44,9 @@ def local_to_vectors_block(
 ) -> int:  # fmt: skip
     """Turn travel directions of events ``start`` to ``stop`` into unit vectors of where they come from."""
     worst = NONE
+    place, axes = _eleven(site), _nine(frame)
     for i in range(start, stop):
-        code, x, y, z = to_sky(time_ns[i], dx[i], dy[i], dz[i], table, start_ns, site, frame, bending)
+        code, x, y, z = to_sky(time_ns[i], dx[i], dy[i], dz[i], table, start_ns, place, axes, bending)
         if code != 0:
             worst = min(worst, fault(i, code))
         out_x[i] = x
@@ -70,8 +83,9 @@ def local_to_angles_block(
 ) -> int:  # fmt: skip
     """Turn travel directions of events ``start`` to ``stop`` into where on the sky they come from."""
     worst = NONE
+    place, axes = _eleven(site), _nine(frame)
     for i in range(start, stop):
-        code, x, y, z = to_sky(time_ns[i], dx[i], dy[i], dz[i], table, start_ns, site, frame, bending)
+        code, x, y, z = to_sky(time_ns[i], dx[i], dy[i], dz[i], table, start_ns, place, axes, bending)
         if code != 0:
             worst = min(worst, fault(i, code))
         out_longitude[i], out_latitude[i] = longitude_latitude(x, y, z)
@@ -106,8 +120,9 @@ def vectors_to_local_block(
 ) -> int:  # fmt: skip
     """Turn unit vectors ``start`` to ``stop`` on the sky into travel directions."""
     worst = NONE
+    place, axes = _eleven(site), _nine(frame)
     for i in range(start, stop):
-        code, dx, dy, dz = to_local(time_ns[i], x[i], y[i], z[i], table, start_ns, site, frame, bending)
+        code, dx, dy, dz = to_local(time_ns[i], x[i], y[i], z[i], table, start_ns, place, axes, bending)
         if code != 0:
             worst = min(worst, fault(i, code))
         out_x[i] = dx
@@ -144,9 +159,10 @@ def angles_to_local_block(
 ) -> int:  # fmt: skip
     """Turn places ``start`` to ``stop`` on the sky into travel directions."""
     worst = NONE
+    place, axes = _eleven(site), _nine(frame)
     for i in range(start, stop):
         x, y, z = direction_of(longitude[i], latitude[i])
-        code, dx, dy, dz = to_local(time_ns[i], x, y, z, table, start_ns, site, frame, bending)
+        code, dx, dy, dz = to_local(time_ns[i], x, y, z, table, start_ns, place, axes, bending)
         if code != 0:
             worst = min(worst, fault(i, code))
         out_x[i] = dx

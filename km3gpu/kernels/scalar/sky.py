@@ -33,6 +33,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 from numba.extending import register_jitable
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "longitude_latitude",
     "rotate",
     "rotate_back",
+    "sine_cosine",
     "sun_state",
     "to_local",
     "to_sky",
@@ -61,6 +63,12 @@ __all__ = [
 DAY_NS = 86_400_000_000_000
 PER_NS = 1.0 / 86_400_000_000_000.0
 TWO_PI = 2.0 * math.pi
+# pi/2 in two parts; the first has 33 bits, so that its multiples are exact
+HALF_PI_HIGH = float.fromhex("0x1.921fb54400000p+0")
+HALF_PI_LOW = float.fromhex("0x1.0b4611a626331p-34")
+TWO_BY_PI = 2.0 / math.pi
+S3, S5, S7, S9, S11, S13, S15, S17 = ((-1) ** (n // 2) / math.factorial(n) for n in range(3, 18, 2))
+C4, C6, C8, C10, C12, C14, C16 = ((-1) ** (n // 2) / math.factorial(n) for n in range(4, 17, 2))
 
 # codes of faults
 NOT_UNIT, NO_DAY = 1, 2
@@ -78,6 +86,42 @@ def cubic(table: Any, day: Any, column: Any, f: Any) -> Any:
     return table[day, column] + f * (
         table[day, column + 1] + f * (table[day, column + 2] + f * table[day, column + 3])
     )
+
+
+@register_jitable
+def sine_cosine(angle: Any) -> Any:
+    """Sine and cosine of an angle below 1e6, to 2e-16; NaN beyond.
+
+    Taylor's series about the nearest multiple of pi/2.  One call gives both, there is
+    no slow path for large angles (which costs a GPU local memory), and the operations
+    are the same on every backend.
+    """
+    if not abs(angle) < 1e6:
+        return math.nan, math.nan
+    k = math.floor(angle * TWO_BY_PI + 0.5)
+    r = (angle - k * HALF_PI_HIGH) - k * HALF_PI_LOW
+    x = r * r
+    s = S15 + x * S17
+    s = S13 + x * s
+    s = S11 + x * s
+    s = S9 + x * s
+    s = S7 + x * s
+    s = S5 + x * s
+    s = S3 + x * s
+    s = r + r * x * s
+    c = C14 + x * C16
+    c = C12 + x * c
+    c = C10 + x * c
+    c = C8 + x * c
+    c = C6 + x * c
+    c = C4 + x * c
+    c = 1.0 - (0.5 * x - x * x * c)
+    quadrant = int(k) & 3
+    if quadrant & 1:
+        s, c = c, -s
+    if quadrant & 2:
+        s, c = -s, -c
+    return s, c
 
 
 @register_jitable
@@ -105,9 +149,7 @@ def earth_state(table: Any, day: Any, f: Any, ground_x: Any, ground_y: Any) -> A
     X, Y, Z, q : celestial pole, and 1 / (1 + Z)
     vx, vy, vz, w : velocity of the site / c in the GCRS, and 1 / Lorentz factor
     """
-    angle = cubic(table, day, 0, f)
-    c = math.cos(angle)
-    s = math.sin(angle)
+    s, c = sine_cosine(cubic(table, day, 0, f))
     xp = table[day, 4] + f * table[day, 5]
     yp = table[day, 6] + f * table[day, 7]
     X = cubic(table, day, 8, f)
@@ -240,11 +282,12 @@ def longitude_latitude(x: Any, y: Any, z: Any) -> Any:
 @register_jitable
 def direction_of(longitude: Any, latitude: Any) -> Any:
     """Give the unit vector of spherical coordinates [rad]."""
-    r = math.cos(latitude)
-    return r * math.cos(longitude), r * math.sin(longitude), math.sin(latitude)
+    z, r = sine_cosine(latitude)
+    s, c = sine_cosine(longitude)
+    return r * c, r * s, z
 
 
-@register_jitable
+@register_jitable(forceinline=True)
 def to_sky(
     time_ns: Any, dx: Any, dy: Any, dz: Any, table: Any, start_ns: Any, site: Any, frame: Any, bending: Any
 ) -> Any:  # fmt: skip
@@ -263,18 +306,19 @@ def to_sky(
         return NO_DAY, math.nan, math.nan, math.nan
     if not is_direction(dx, dy, dz):
         return NOT_UNIT, math.nan, math.nan, math.nan
+    row = np.uint64(day)  # unsigned: numba then leaves out the handling of negative ones
     x, y, z = rotate(site, -dx, -dy, -dz)
-    c, s, xp, yp, X, Y, Z, q, vx, vy, vz, w = earth_state(table, day, f, site[9], site[10])
+    c, s, xp, yp, X, Y, Z, q, vx, vy, vz, w = earth_state(table, row, f, site[9], site[10])
     x, y, z = earth_to_celestial(x, y, z, c, s, xp, yp, X, Y, Z, q)
     x, y, z = unaberrate(x, y, z, vx, vy, vz, w, 1.0)
     if bending:
-        ex, ey, ez, strength, limit = sun_state(table, day, f)
+        ex, ey, ez, strength, limit = sun_state(table, row, f)
         x, y, z = unbend(x, y, z, ex, ey, ez, strength, limit, 1.0)
     x, y, z = rotate(frame, x, y, z)
     return 0, x, y, z
 
 
-@register_jitable
+@register_jitable(forceinline=True)
 def to_local(
     time_ns: Any, x: Any, y: Any, z: Any, table: Any, start_ns: Any, site: Any, frame: Any, bending: Any
 ) -> Any:  # fmt: skip
@@ -292,10 +336,11 @@ def to_local(
         return NO_DAY, math.nan, math.nan, math.nan
     if not is_direction(x, y, z):
         return NOT_UNIT, math.nan, math.nan, math.nan
+    row = np.uint64(day)
     x, y, z = rotate_back(frame, x, y, z)
-    c, s, xp, yp, X, Y, Z, q, vx, vy, vz, w = earth_state(table, day, f, site[9], site[10])
+    c, s, xp, yp, X, Y, Z, q, vx, vy, vz, w = earth_state(table, row, f, site[9], site[10])
     if bending:
-        ex, ey, ez, strength, limit = sun_state(table, day, f)
+        ex, ey, ez, strength, limit = sun_state(table, row, f)
         x, y, z = bend(x, y, z, ex, ey, ez, strength, limit, 1.0)
     x, y, z = aberrate(x, y, z, vx, vy, vz, w, 1.0)
     x, y, z = celestial_to_earth(x, y, z, c, s, xp, yp, X, Y, Z, q)
