@@ -187,10 +187,10 @@ def _check_missing(missing: str) -> None:
 
 
 def _place_dtype(dtype: Any) -> np.dtype[Any]:
-    dtype = np.dtype(dtype)
-    if dtype not in (_F4, _F8):
-        raise KernelError(f"positions cannot be {dtype}", remedy="take float64 or float32")
-    return dtype
+    wanted: np.dtype[Any] = np.dtype(dtype)
+    if wanted not in (_F4, _F8):
+        raise KernelError(f"positions cannot be {wanted}", remedy="take float64 or float32")
+    return wanted
 
 
 def _outputs(

@@ -31,6 +31,8 @@ __all__ = ["NONE", "Kernel", "block", "blocks", "run", "threads"]
 # Below this many hits a parallel region costs more than it saves.
 _PARALLEL_FROM = 32_768
 _MAX_BLOCKS_PER_GRID = 65_535
+# The simulator gives every thread of a block a thread of the operating system.
+_SIMULATED_BLOCK, _SIMULATED_GRID = 32, 2
 
 _simulated = os.environ.get("KM3GPU_BACKEND", "").lower() == "cudasim"
 _wanted = threading.local()
@@ -79,12 +81,12 @@ class Kernel:
     name : str
         ``"module.function"``; the CUDA driver and the reference are the
         functions of that name in ``kernels.cuda`` and ``kernels.reference``.
-    block, blocks : callable
-        CPU drivers, serial and parallel.
+    block, blocks : callable or None
+        CPU drivers, serial and parallel; None where the CPU goes another way.
     signatures : tuple of tuple of str
         Argument types of the CUDA driver between ``n`` and ``slot``, one tuple
         per set that the public function launches; ``"i4[]"`` is a contiguous
-        array of int32, ``"f8"`` a float64.
+        array of int32, ``"f8"`` a float64; none where a GPU goes another way.
     bytes_per_item : float
         Bytes that one item moves (read and written) with the first signature.
     item : str
@@ -93,16 +95,22 @@ class Kernel:
         Ceiling of registers per thread, on every architecture.
     threads_per_block : int
         Block size of a CUDA launch.
+    threads_per_item : int
+        CUDA threads that share one item; divides `threads_per_block`.
+    checks : bool
+        It may report a fault, so a launch waits for its slot.
     """
 
     name: str
-    block: Callable[..., int]
-    blocks: Callable[..., int]
+    block: Callable[..., int] | None
+    blocks: Callable[..., int] | None
     signatures: tuple[tuple[str, ...], ...]
     bytes_per_item: float
     item: str
     registers: int
     threads_per_block: int = 256
+    threads_per_item: int = 1
+    checks: bool = True
 
     def driver(self, room: str) -> Callable[..., Any]:
         """Give the function of this name in ``kernels.<room>`` (``"cuda"`` or ``"reference"``)."""
@@ -146,6 +154,8 @@ def run(kernel: Kernel, where: str, n: int, *args: Any, work: int | None = None)
     if n == 0:
         return NONE
     if where == "cpu":
+        assert kernel.block is not None
+        assert kernel.blocks is not None
         if (n if work is None else work) < _PARALLEL_FROM or (t := n_threads()) == 1:
             return kernel.block(0, n, *args)
         with _one_parallel_launch:
@@ -161,10 +171,11 @@ def run(kernel: Kernel, where: str, n: int, *args: Any, work: int | None = None)
 def _run_cuda(kernel: Kernel, where: str, n: int, args: tuple[Any, ...]) -> int:
     backend = _backend.Backend(where)
     slot = backend.xp.full(1, NONE, dtype=np.int64)
-    size = 32 if where == "cudasim" else kernel.threads_per_block
-    grid = max(1, min(2 if where == "cudasim" else _MAX_BLOCKS_PER_GRID, -(-n // size)))
+    size = _SIMULATED_BLOCK if where == "cudasim" else kernel.threads_per_block
+    most = _SIMULATED_GRID if where == "cudasim" else _MAX_BLOCKS_PER_GRID
+    grid = min(most, -(-n * kernel.threads_per_item // size))
     kernel.driver("cuda")[grid, size, _stream(where)](n, *args, slot)  # type: ignore[index]
-    return int(slot[0])
+    return int(slot[0]) if kernel.checks else NONE
 
 
 def _stream(where: str) -> Any:

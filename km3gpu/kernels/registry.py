@@ -12,7 +12,7 @@ from km3gpu.kernels.launch import Kernel
 
 __all__ = ["MODULES", "kernels"]
 
-MODULES = ("calibrate",)
+MODULES = ("calibrate", "coincidence", "decode", "segments", "select", "sky")
 
 
 def kernels() -> tuple[Kernel, ...]:

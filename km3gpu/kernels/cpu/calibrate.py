@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numba import prange
 
@@ -22,11 +20,11 @@ _TILE = 8
 
 @block
 def hits_block(
-    start: int, stop: int,
-    dom_id: Any, channel_id: Any, tdc: Any, tot: Any,
-    slots: Any, rows: Any, multiplier: int, shift: int, slew: Any,
-    t: Any, pos_x: Any, pos_y: Any, pos_z: Any, dir_x: Any, dir_y: Any, dir_z: Any,
-) -> int:  # fmt: skip
+    start, stop,
+    dom_id, channel_id, tdc, tot,
+    slots, rows, multiplier, shift, slew,
+    t, pos_x, pos_y, pos_z, dir_x, dir_y, dir_z,
+):  # fmt: skip
     """Calibrate hits ``start`` to ``stop``; the last row of `rows` is for those that have none."""
     worst = NONE
     mask = np.uint64(slots.shape[0] - 1)
@@ -73,11 +71,11 @@ def hits_block(
 
 @blocks
 def hits_blocks(
-    n: int, n_blocks: int,
-    dom_id: Any, channel_id: Any, tdc: Any, tot: Any,
-    slots: Any, rows: Any, multiplier: int, shift: int, slew: Any,
-    t: Any, pos_x: Any, pos_y: Any, pos_z: Any, dir_x: Any, dir_y: Any, dir_z: Any,
-) -> int:  # fmt: skip
+    n, n_blocks,
+    dom_id, channel_id, tdc, tot,
+    slots, rows, multiplier, shift, slew,
+    t, pos_x, pos_y, pos_z, dir_x, dir_y, dir_z,
+):  # fmt: skip
     """Calibrate `n` hits in parallel blocks."""
     worst = np.full(n_blocks, NONE, np.int64)
     for b in prange(n_blocks):
@@ -92,10 +90,10 @@ def hits_blocks(
 
 @block
 def pmt_hits_block(
-    start: int, stop: int, pmt_id: Any,
-    slots: Any, rows: Any, multiplier: int, shift: int,
-    pos_x: Any, pos_y: Any, pos_z: Any, dir_x: Any, dir_y: Any, dir_z: Any,
-) -> int:  # fmt: skip
+    start, stop, pmt_id,
+    slots, rows, multiplier, shift,
+    pos_x, pos_y, pos_z, dir_x, dir_y, dir_z,
+):  # fmt: skip
     """Place hits ``start`` to ``stop`` by the identifier of their PMT."""
     worst = NONE
     mask = np.uint64(slots.shape[0] - 1)
@@ -121,10 +119,10 @@ def pmt_hits_block(
 
 @blocks
 def pmt_hits_blocks(
-    n: int, n_blocks: int, pmt_id: Any,
-    slots: Any, rows: Any, multiplier: int, shift: int,
-    pos_x: Any, pos_y: Any, pos_z: Any, dir_x: Any, dir_y: Any, dir_z: Any,
-) -> int:  # fmt: skip
+    n, n_blocks, pmt_id,
+    slots, rows, multiplier, shift,
+    pos_x, pos_y, pos_z, dir_x, dir_y, dir_z,
+):  # fmt: skip
     """Place `n` hits by the identifier of their PMT, in parallel blocks."""
     worst = np.full(n_blocks, NONE, np.int64)
     for b in prange(n_blocks):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numba import cuda
 
@@ -16,12 +14,12 @@ __all__ = ["hits", "pmt_hits"]
 
 @cuda.jit
 def hits(
-    n: int,
-    dom_id: Any, channel_id: Any, tdc: Any, tot: Any,
-    slots: Any, rows: Any, multiplier: int, shift: int, slew: Any,
-    t: Any, pos_x: Any, pos_y: Any, pos_z: Any, dir_x: Any, dir_y: Any, dir_z: Any,
-    slot: Any,
-) -> None:  # fmt: skip
+    n,
+    dom_id, channel_id, tdc, tot,
+    slots, rows, multiplier, shift, slew,
+    t, pos_x, pos_y, pos_z, dir_x, dir_y, dir_z,
+    slot,
+):  # fmt: skip
     """Calibrate `n` hits; the last row of `rows` is for those that have none."""
     mask = slots.shape[0] - 1
     last_tot = slew.shape[0] - 1
@@ -47,11 +45,11 @@ def hits(
 
 @cuda.jit
 def pmt_hits(
-    n: int, pmt_id: Any,
-    slots: Any, rows: Any, multiplier: int, shift: int,
-    pos_x: Any, pos_y: Any, pos_z: Any, dir_x: Any, dir_y: Any, dir_z: Any,
-    slot: Any,
-) -> None:  # fmt: skip
+    n, pmt_id,
+    slots, rows, multiplier, shift,
+    pos_x, pos_y, pos_z, dir_x, dir_y, dir_z,
+    slot,
+):  # fmt: skip
     """Place `n` hits by the identifier of their PMT."""
     mask = slots.shape[0] - 1
     for i in range(cuda.grid(1), n, cuda.gridsize(1)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 from numba.extending import register_jitable
 
 __all__ = ["NO_CHANNEL", "NO_MODULE", "calibrated_time"]
@@ -17,4 +16,4 @@ def calibrated_time(tdc: int, t0: float, slew: float) -> float:
 
     Always in float64: in float32 times near 1e8 ns step by 8 ns.
     """
-    return np.float64(tdc) + np.float64(t0) - np.float64(slew)  # type: ignore[no-any-return]
+    return float(tdc) + float(t0) - float(slew)

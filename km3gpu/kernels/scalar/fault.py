@@ -19,7 +19,7 @@ _CODES = 256
 @register_jitable
 def fault(index: int, code: int) -> int:
     """Fold an item's index and a code (1 to 255) into one number."""
-    return np.int64(index) * 256 + np.int64(code)  # type: ignore[no-any-return]
+    return int(index) * 256 + int(code)
 
 
 def split(packed: int) -> tuple[int, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 from numba.extending import register_jitable
 
 __all__ = ["first_slot"]
@@ -21,4 +20,4 @@ def first_slot(key: int, multiplier: int, shift: int) -> int:
     shift : int
         32 less the binary logarithm of the number of slots.
     """
-    return (((np.int64(key) & 0xFFFFFFFF) * multiplier) & 0xFFFFFFFF) >> shift
+    return (((int(key) & 0xFFFFFFFF) * multiplier) & 0xFFFFFFFF) >> shift

@@ -1,0 +1,163 @@
+"""Same-module coincidences of hits.
+
+The rule, from Jpp's trigger, is in `km3gpu.kernels.scalar.coincidence`: groups of
+hits of one module within a window after an anchor; L2 narrows it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from km3gpu import backend as _backend
+from km3gpu.errors import KernelError
+from km3gpu.kernels import segments as _segments
+from km3gpu.kernels.arrays import as_offsets, exactly, item_of, same_length
+from km3gpu.kernels.cpu import coincidence as _cpu
+from km3gpu.kernels.launch import NONE, Kernel, run, where_of
+from km3gpu.kernels.scalar.coincidence import MOST_CHANNELS
+from km3gpu.kernels.scalar.fault import split
+
+__all__ = ["KERNELS", "same_module"]
+
+_U1, _U4, _I4 = np.dtype(np.uint8), np.dtype(np.uint32), np.dtype(np.int32)
+_F4, _F8 = np.dtype(np.float32), np.dtype(np.float64)
+
+_MARK = Kernel(
+    "coincidence.mark", _cpu.mark_block, _cpu.mark_blocks,
+    (("i8[]", "i4[]", "i4[]", "f8[]", "f8", "i8", "f8", "f8", "f4[]", "f4[]", "f4[]", "i4[]"),),
+    bytes_per_item=8 + 4 + 4 + 8 + 4, item="hit", registers=64, checks=False,
+)  # fmt: skip
+_DESCRIBE = Kernel(
+    "coincidence.describe", _cpu.describe_block, _cpu.describe_blocks,
+    tuple(
+        (*["i8[]"] * 3, *["i4[]"] * 2, *[f"{small}[]"] * 2, *["i8[]"] * 2, *["i4[]"] * 2, "f8[]", "i8[]")
+        for small in ("u1", "u4")
+    ),
+    # a cluster of three hits, as most are
+    bytes_per_item=8 + 8 + 4 + 4 + 3 * (8 + 1 + 1 + 8) + 32, item="cluster", registers=48,
+)  # fmt: skip
+
+KERNELS = (_MARK, _DESCRIBE)
+
+
+def same_module(
+    offsets: Any,
+    dom_id: Any,
+    channel_id: Any,
+    t: Any,
+    tot: Any,
+    pos_x: Any,
+    pos_y: Any,
+    pos_z: Any,
+    *,
+    window: float = 25.0,
+    min_hits: int = 2,
+    l2_window: float | None = None,
+    min_cos: float | None = None,
+    dir_x: Any | None = None,
+    dir_y: Any | None = None,
+    dir_z: Any | None = None,
+) -> tuple[Any, dict[str, Any], Any]:
+    """Find the coincidences of each event.
+
+    Parameters
+    ----------
+    offsets : (n_events + 1,) int64 array
+        Hits of each event.
+    dom_id : (n,) int32 array
+        Module of each hit.
+    channel_id, tot : (n,) uint8 or uint32 array
+        Channel (below 64) and time over threshold [ns].
+    t : (n,) float64 array
+        Calibrated time [ns]; a hit at NaN is in no coincidence.
+    pos_x, pos_y, pos_z : (n,) array
+        Position of the PMT [m].
+    window : float
+        Members come at most this long after their anchor [ns], ends included.
+    min_hits : int
+        Fewest members, on whatever PMTs.
+    l2_window : float, optional
+        Keep a group only where a member and the next ones, `min_hits` together,
+        lie within this time [ns].
+    min_cos : float, optional
+        ... and the PMT axes of that member and another one within `l2_window`
+        after it have at least this cosine (axes rounded to float32).
+    dir_x, dir_y, dir_z : (n,) array, optional
+        PMT axes, needed for `min_cos`.
+
+    Returns
+    -------
+    cluster_offsets : (n_events + 1,) int64 array
+        Clusters of each event.
+    columns : dict of str to (n_clusters,) array
+        ``dom_id`` int32; ``t_first, t_last`` float64 [ns]; ``n_hits`` and
+        ``n_pmts`` (distinct channels) int32; ``tot_sum`` float64 [ns];
+        ``pos_x, pos_y, pos_z`` of the PMT of the first hit.  Within an event in
+        order of (module, time of the first hit).
+    cluster_id : (n,) int64 array
+        Cluster of each hit, counted within its event; -1 for none.
+
+    Raises
+    ------
+    KernelError
+        Columns do not fit, a channel is above 63, or `min_cos` comes without
+        axes or `l2_window`.
+    """
+    if min_hits < 1:
+        raise KernelError(f"min_hits must be 1 or more, not {min_hits}")
+    n = same_length(dom_id=dom_id, channel_id=channel_id, t=t, tot=tot, pos_x=pos_x, pos_y=pos_y, pos_z=pos_z)
+    offsets = as_offsets(offsets, n)
+    small = _U1 if channel_id.dtype == _U1 and tot.dtype == _U1 else _U4
+    dom_id = exactly(dom_id, _I4, "dom_id")
+    channel_id = exactly(channel_id, small, "channel_id")
+    tot = exactly(tot, small, "tot")
+    t = exactly(t, _F8, "t")
+    where = where_of(offsets, dom_id, channel_id, t, tot, pos_x, pos_y, pos_z)
+    xp = _backend.namespace(t)
+    axes = _axes(xp, n, (dir_x, dir_y, dir_z), l2_window, min_cos)
+
+    order = _segments.order(offsets, dom_id, t)
+    segment = _segments.expand(offsets)
+    members = xp.empty(n, _I4)
+    run(
+        _MARK, where, n, order, segment, dom_id, t, float(window), int(min_hits),
+        np.inf if l2_window is None else float(l2_window), -2.0 if min_cos is None else float(min_cos),
+        *axes, members,
+    )  # fmt: skip
+    anchors, cluster_offsets = _segments.compact(members > 0, offsets)
+
+    m = len(anchors)
+    first, last = xp.empty(m, np.int64), xp.empty(m, np.int64)
+    n_hits, n_pmts, tot_sum = xp.empty(m, _I4), xp.empty(m, _I4), xp.empty(m, _F8)
+    cluster_id = xp.full(n, -1, dtype=np.int64)
+    worst = run(
+        _DESCRIBE, where, m, anchors, cluster_offsets, order, segment, members, channel_id, tot,
+        first, last, n_hits, n_pmts, tot_sum, cluster_id,
+    )  # fmt: skip
+    if worst != NONE:
+        row, _ = split(worst)
+        raise KernelError(
+            f"channel {int(channel_id[row])} is above {MOST_CHANNELS - 1}", where=item_of(row, offsets)
+        )
+    columns = {
+        "dom_id": dom_id[first], "t_first": t[first], "t_last": t[last],
+        "n_hits": n_hits, "n_pmts": n_pmts, "tot_sum": tot_sum,
+        "pos_x": pos_x[first], "pos_y": pos_y[first], "pos_z": pos_z[first],
+    }  # fmt: skip
+    return cluster_offsets, columns, cluster_id
+
+
+def _axes(
+    xp: Any, n: int, axes: tuple[Any | None, ...], l2_window: float | None, min_cos: float | None
+) -> tuple[Any, ...]:
+    if min_cos is None:
+        none = xp.empty(0, _F4)
+        return none, none, none
+    if l2_window is None:
+        raise KernelError("min_cos is a cut on pairs within l2_window", remedy="give l2_window too")
+    given = [a for a in axes if a is not None]
+    if len(given) < 3 or any(len(a) != n for a in given):
+        raise KernelError("min_cos needs dir_x, dir_y and dir_z of every hit")
+    return tuple(xp.ascontiguousarray(a, dtype=_F4) for a in given)

@@ -1,0 +1,112 @@
+"""Same-module coincidences on the CPU."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import prange
+
+from km3gpu.kernels.launch import NONE, block, blocks
+from km3gpu.kernels.scalar.coincidence import (
+    CHANNEL_TOO_HIGH,
+    MOST_CHANNELS,
+    group_end,
+    is_tight,
+    same_group,
+)
+from km3gpu.kernels.scalar.fault import fault
+
+__all__ = ["describe_block", "describe_blocks", "mark_block", "mark_blocks"]
+
+
+@block
+def mark_block(
+    start, stop, order, segment, dom_id, t, window, min_hits,
+    l2_window, min_cos, dir_x, dir_y, dir_z, members,
+):  # fmt: skip
+    """Mark the anchors among sorted rows ``start`` to ``stop`` with their number of members.
+
+    A module's hits belong to the block where they begin.
+    """
+    n = order.shape[0]
+    p = start
+    while p < stop and p > 0 and same_group(p - 1, p, order, segment, dom_id):
+        p += 1
+    while p < stop:
+        q = p
+        while q < n and same_group(p, q, order, segment, dom_id):
+            end = group_end(q, n, order, segment, dom_id, t, window)
+            enough = end - q >= min_hits and is_tight(
+                q, end, order, t, l2_window, min_hits, dir_x, dir_y, dir_z, min_cos
+            )
+            members[q] = end - q if enough else 0
+            for i in range(q + 1, end):
+                members[i] = 0
+            q = end
+        p = q
+    return NONE
+
+
+@blocks
+def mark_blocks(
+    n, n_blocks, order, segment, dom_id, t, window, min_hits,
+    l2_window, min_cos, dir_x, dir_y, dir_z, members,
+):  # fmt: skip
+    """Mark the anchors among `n` sorted rows in parallel blocks."""
+    for b in prange(n_blocks):
+        k = np.int64(b)
+        mark_block(
+            k * n // n_blocks, (k + 1) * n // n_blocks, order, segment, dom_id, t, window, min_hits,
+            l2_window, min_cos, dir_x, dir_y, dir_z, members,
+        )  # fmt: skip
+    return NONE
+
+
+@block
+def describe_block(
+    start, stop, anchors, first_cluster, order, segment, members, channel_id, tot,
+    first_row, last_row, n_hits, n_pmts, tot_sum, cluster_id,
+):  # fmt: skip
+    """Describe clusters ``start`` to ``stop``."""
+    worst = NONE
+    for c in range(start, stop):
+        p = anchors[c]
+        number = c - first_cluster[segment[p]]
+        size = np.int64(members[p])
+        seen = np.uint64(0)
+        pmts = 0
+        tots = 0.0
+        for q in range(p, p + size):
+            i = order[q]
+            channel = np.int64(channel_id[i])
+            if channel >= MOST_CHANNELS:
+                worst = min(worst, fault(i, CHANNEL_TOO_HIGH))
+            else:
+                bit = np.uint64(1) << np.uint64(channel)
+                if seen & bit == 0:
+                    seen |= bit
+                    pmts += 1
+            tots += float(tot[i])
+            cluster_id[i] = number
+        first_row[c] = order[p]
+        last_row[c] = order[p + size - 1]
+        n_hits[c] = size
+        n_pmts[c] = pmts
+        tot_sum[c] = tots
+    return worst
+
+
+@blocks
+def describe_blocks(
+    n, n_blocks, anchors, first_cluster, order, segment, members, channel_id, tot,
+    first_row, last_row, n_hits, n_pmts, tot_sum, cluster_id,
+):  # fmt: skip
+    """Describe `n` clusters in parallel blocks."""
+    worst = np.full(n_blocks, NONE, np.int64)
+    for b in prange(n_blocks):
+        k = np.int64(b)
+        worst[k] = describe_block(
+            k * n // n_blocks, (k + 1) * n // n_blocks,
+            anchors, first_cluster, order, segment, members, channel_id, tot,
+            first_row, last_row, n_hits, n_pmts, tot_sum, cluster_id,
+        )  # fmt: skip
+    return worst.min()

@@ -1,0 +1,69 @@
+"""Same-module coincidences on a GPU: one thread for the hits of one module in one event."""
+
+from __future__ import annotations
+
+from numba import cuda
+
+from km3gpu.kernels.scalar.coincidence import (
+    CHANNEL_TOO_HIGH,
+    MOST_CHANNELS,
+    group_end,
+    is_tight,
+    same_group,
+)
+from km3gpu.kernels.scalar.fault import fault
+
+__all__ = ["describe", "mark"]
+
+
+@cuda.jit
+def mark(
+    n, order, segment, dom_id, t, window, min_hits,
+    l2_window, min_cos, dir_x, dir_y, dir_z, members, slot,
+):  # fmt: skip
+    """Mark the anchors among `n` sorted rows with their number of members."""
+    for p in range(cuda.grid(1), n, cuda.gridsize(1)):
+        if p > 0 and same_group(p - 1, p, order, segment, dom_id):
+            continue
+        q = p
+        while q < n and same_group(p, q, order, segment, dom_id):
+            end = group_end(q, n, order, segment, dom_id, t, window)
+            enough = end - q >= min_hits and is_tight(
+                q, end, order, t, l2_window, min_hits, dir_x, dir_y, dir_z, min_cos
+            )
+            members[q] = end - q if enough else 0
+            for i in range(q + 1, end):
+                members[i] = 0
+            q = end
+
+
+@cuda.jit
+def describe(
+    n, anchors, first_cluster, order, segment, members, channel_id, tot,
+    first_row, last_row, n_hits, n_pmts, tot_sum, cluster_id, slot,
+):  # fmt: skip
+    """Describe `n` clusters."""
+    for c in range(cuda.grid(1), n, cuda.gridsize(1)):
+        p = anchors[c]
+        number = c - first_cluster[segment[p]]
+        size = int(members[p])
+        seen = 0
+        pmts = 0
+        tots = 0.0
+        for q in range(p, p + size):
+            i = order[q]
+            channel = int(channel_id[i])
+            if channel >= MOST_CHANNELS:
+                cuda.atomic.min(slot, 0, fault(i, CHANNEL_TOO_HIGH))
+            else:
+                bit = 1 << channel
+                if seen & bit == 0:
+                    seen |= bit
+                    pmts += 1
+            tots += float(tot[i])
+            cluster_id[i] = number
+        first_row[c] = order[p]
+        last_row[c] = order[p + size - 1]
+        n_hits[c] = size
+        n_pmts[c] = pmts
+        tot_sum[c] = tots

@@ -1,0 +1,73 @@
+"""Same-module coincidences: Jpp's combined L1, and L2 on top of it.
+
+Hits of one module in order of time: the first is an anchor, all hits up to a
+window after it (ends included) are its members, the next hit is the next
+anchor.  A group with enough members is a coincidence.  L2 wants enough members
+within a shorter window, and a pair of them whose PMTs look the same way.  The
+stored trigger flags of real events follow this rule and not a chain of
+neighbours or a sliding window.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba.extending import register_jitable
+
+__all__ = ["CHANNEL_TOO_HIGH", "MOST_CHANNELS", "group_end", "is_tight", "same_group"]
+
+MOST_CHANNELS = 64
+CHANNEL_TOO_HIGH = 1
+
+
+@register_jitable
+def same_group(p: int, q: int, order: Any, segment: Any, dom_id: Any) -> bool:
+    """Tell whether sorted rows `p` and `q` are of one event and module."""
+    return bool(segment[p] == segment[q] and dom_id[order[p]] == dom_id[order[q]])
+
+
+@register_jitable
+def group_end(p: int, n: int, order: Any, segment: Any, dom_id: Any, t: Any, window: float) -> int:
+    """Give the first sorted row after `p` that is no member of the group anchored at `p`."""
+    anchor = t[order[p]]
+    q = p + 1
+    while q < n and same_group(p, q, order, segment, dom_id) and t[order[q]] - anchor <= window:
+        q += 1
+    return q
+
+
+@register_jitable
+def is_tight(
+    start: int,
+    stop: int,
+    order: Any,
+    t: Any,
+    window: float,
+    min_hits: int,
+    dir_x: Any,
+    dir_y: Any,
+    dir_z: Any,
+    min_cos: float,
+) -> bool:
+    """Tell whether some member begins a window that holds enough members, and a pair with it.
+
+    The axes are float32: the products of two are exact in float64, so fused
+    multiply-adds change nothing and every backend decides alike.
+    """
+    for p in range(start, stop - min_hits + 1):
+        a = order[p]
+        if t[order[p + min_hits - 1]] - t[a] <= window:
+            if min_cos <= -1.0:
+                return True
+            q = p + 1
+            while q < stop and t[order[q]] - t[a] <= window:
+                b = order[q]
+                cosine = (
+                    float(dir_x[a]) * float(dir_x[b])
+                    + float(dir_y[a]) * float(dir_y[b])
+                    + float(dir_z[a]) * float(dir_z[b])
+                )
+                if cosine >= min_cos:
+                    return True
+                q += 1
+    return False
