@@ -130,6 +130,7 @@ def _read_basket(file: RootFile, branch: Branch, index: int) -> Basket:
     if objlen > len(body):
         body = decompress(body, objlen)
     raw = np.frombuffer(body, np.uint8, objlen)
+    raw.flags.writeable = False  # one type for the kernels, wherever the bytes come from
     offsets = None
     if border != objlen:
         offsets = _offsets(raw[border:], keylen, border, n_entries)
@@ -197,7 +198,8 @@ def entry_bytes(tree: Tree, branch: Branch, start: int, stop: int) -> tuple[np.n
         bounds.append(offsets[lo:hi] + (at - first) if at != first else offsets[lo:hi])
         at += last - first
     if not parts:
-        return np.empty(0, np.uint8), np.zeros(1, np.int64)
+        parts.append(np.empty(0, np.uint8))
     bounds.append(np.asarray([at], np.int64))
     data = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    data.flags.writeable = False
     return data, np.concatenate(bounds)

@@ -3,7 +3,7 @@
 What a branch holds follows from its C++ type.  Members of a split collection
 (``hits.t``) lie in their baskets without gaps, so whole baskets are converted
 at once; lists and strings within rows go through the kernels of
-`km3gpu.kernels.cpu.jagged`.
+`km3gpu.kernels.cpu.lists`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from km3gpu.errors import FormatError
 from km3gpu.io.baskets import basket_range, entry_bytes, read_basket
 from km3gpu.io.roottree import Branch, Tree
-from km3gpu.kernels.cpu import jagged
+from km3gpu.kernels.cpu import lists
 from km3gpu.table import Ragged, counts_to_offsets
 
 __all__ = ["can_read", "column_type", "read_column", "row_offsets"]
@@ -67,8 +67,6 @@ def column_type(branch: Branch) -> str:
         if not inner:
             return ""
     else:
-        return ""
-    if branch.n_baskets == 0 and branch.children and branch.kind not in (3, 4):
         return ""
     kind = f"[{kind}]" if inner else kind
     return f"[{kind}]" if branch.jagged else kind
@@ -220,23 +218,23 @@ def decode_lists(
             raise _misfit(tree, branch, None, f"{len(data)} bytes for {n_rows} lists")
         offsets = np.empty(n_rows + 1, np.int64)
         out = np.empty(n_bytes, np.uint8)
-        jagged.gather_lists(data, starts, rows, header, item.itemsize, offsets, out, status)
+        lists.gather_lists(data, starts, rows, header, item.itemsize, offsets, out, status)
         _check(tree, branch, status, start)
         return Ragged(offsets, out.view(item.newbyteorder(">")).astype(item))
     nested = kind.startswith("[")
-    n_strings, n_bytes = jagged.count_strings(data, starts, rows, header, nested, status)
+    n_strings, n_bytes = lists.count_strings(data, starts, rows, header, nested, status)
     _check(tree, branch, status, start)
     per_row = np.empty(n_rows + 1, np.int64)
     offsets = np.empty(n_strings + 1, np.int64)
     out = np.empty(n_bytes, np.uint8)
-    jagged.gather_strings(data, starts, rows, header, nested, per_row, offsets, out)
+    lists.gather_strings(data, starts, rows, header, nested, per_row, offsets, out)
     strings = Ragged(offsets, out, text=True)
     return Ragged(per_row, strings) if nested else strings
 
 
 def _check(tree: Tree, branch: Branch, status: np.ndarray, start: int) -> None:
-    if status[0] != jagged.OK:
-        what = "runs past its end" if status[0] != jagged.LEFT_OVER else "has bytes left over"
+    if status[0] != lists.OK:
+        what = "runs past its end" if status[0] != lists.LEFT_OVER else "has bytes left over"
         raise FormatError(
             f"entry {start + int(status[1])} of branch {branch.name!r} {what}",
             where=tree.where,

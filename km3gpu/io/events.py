@@ -10,11 +10,11 @@ from __future__ import annotations
 from typing import Any
 
 from km3gpu.backend import Backend
-from km3gpu.errors import FormatError, KernelError
-from km3gpu.io import _daq as decode
+from km3gpu.errors import FormatError
 from km3gpu.io.baskets import entry_bytes
 from km3gpu.io.dataset import Wanted
 from km3gpu.io.roottree import Tree
+from km3gpu.kernels import decode
 from km3gpu.table import Table
 
 __all__ = ["DaqEvents"]
@@ -92,12 +92,12 @@ class DaqEvents:
             data, starts = entry_bytes(self.tree, branch, start, stop)
             try:
                 decoded = _DECODERS[name](where.to_device(data), where.to_device(starts))
-            except KernelError as error:
+            except FormatError as error:
                 raise FormatError(
-                    f"branch {branch.name!r}, entries from {start}: {error.what}",
-                    where=", ".join(filter(None, (error.where, self.where))),
+                    f"branch {branch.name!r} does not decode: {error.what}",
+                    where=f"{error.where} after entry {start} of {self.where}",
                     remedy="fetch the file again",
                 ) from error
-            offsets = None if name == "events" else decoded["offsets"]
-            made[name] = Table(name, {c: decoded[c] for c in columns}, offsets)
+            offsets, got = (None, decoded) if name == "events" else decoded
+            made[name] = Table(name, {c: got[c] for c in columns}, offsets)
         return made

@@ -1,21 +1,20 @@
-"""A TTree's description: its branches, their types and where their baskets lie."""
+"""A tree: its branches, what they hold and where their baskets lie."""
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
-from km3gpu.errors import FormatError, UnknownNameError
-from km3gpu.io.cursor import Cursor, UnreadableError
+from km3gpu.errors import UnknownNameError
 from km3gpu.io.rootfile import Key, RootFile
 from km3gpu.io.streamers import Streamers, streamers
+from km3gpu.io.treerecord import Leaf, Node, parse_tree
 
 __all__ = ["Branch", "Tree", "read_tree"]
 
-# ROOT's numbers of the basic types (TVirtualStreamerInfo::EReadWrite)
+# ROOT's numbers of the basic types (TVirtualStreamerInfo::EReadWrite); 20 more
+# is a fixed array of them
 _BASIC = {
     1: "i1",
     2: "i2",
@@ -34,6 +33,7 @@ _BASIC = {
     17: "u8",
     18: "b1",
 }
+_ARRAY = 20
 _LEAF = {
     "TLeafB": ("i1", "u1"),
     "TLeafS": ("i2", "u2"),
@@ -47,7 +47,7 @@ _LEAF = {
 }
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Branch:
     """One branch.
 
@@ -59,46 +59,40 @@ class Branch:
         ``"f8"`` and the like for numbers, a C++ type for the rest.
     shape : tuple of int
         Of one item, for fixed arrays; ``()`` for plain numbers.
-    split : bool
-        A member of the objects of a split collection; `counter` has the counts.
+    counts : bool
+        It is the node of a split collection and its values count the items.
     counter : Branch or None
-        Branch whose values count the items of this one.
-    jagged : bool
-        Items per entry vary.
+        The branch whose values count the items of this one; None where each
+        entry has one.
     entries : (n_baskets + 1,) int64 array
         First entry of each basket, and the number of entries at the end.
-    seek, nbytes : (n_baskets,) arrays
-        Place and size of each basket's record; seek 0 for one embedded.
+    seek, nbytes : (n_baskets,) int64 arrays
+        Place and size of each basket's record; place 0 for one of `embedded`.
     embedded : tuple of bytes
-        Records of the baskets that lie inside the tree's own record.
-    children : list of Branch
-        Branches below.
-    kind : int
-        ROOT's kind of node: 3, 4 a collection, 31, 41 a member of one.
+        Records of the last baskets, which lie inside the tree's own record.
     unpacked_bytes : int
         Bytes of all baskets when decompressed.
+    n_children : int
+        Number of branches right below.
     """
 
     name: str
-    path: str = ""
-    type_name: str = ""
-    shape: tuple[int, ...] = ()
-    split: bool = False
-    jagged: bool = False
-    counter: Branch | None = None
-    entries: Any = None
-    seek: Any = None
-    nbytes: Any = None
-    embedded: tuple[bytes, ...] = ()
-    children: list[Branch] = field(default_factory=list)
-    kind: int = -1
-    unpacked_bytes: int = 0
-    raw: dict[str, Any] = field(default_factory=dict)
+    path: str
+    type_name: str
+    shape: tuple[int, ...]
+    counts: bool
+    counter: Branch | None
+    entries: np.ndarray
+    seek: np.ndarray
+    nbytes: np.ndarray
+    embedded: tuple[bytes, ...]
+    unpacked_bytes: int
+    n_children: int
 
     @property
-    def n_entries(self) -> int:
-        """Number of entries."""
-        return int(self.entries[-1])
+    def jagged(self) -> bool:
+        """Entries have varying numbers of items."""
+        return self.counter is not None
 
     @property
     def n_baskets(self) -> int:
@@ -109,7 +103,7 @@ class Branch:
         return f"<Branch {self.path}: {self.type_name}, {self.n_baskets} baskets>"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Tree:
     """One tree.
 
@@ -130,7 +124,7 @@ class Tree:
     n_entries: int
     branches: dict[str, Branch]
     file: RootFile
-    _by_name: dict[str, Branch] = field(default_factory=dict)
+    _ends: dict[str, Branch] = field(default_factory=dict)
 
     @property
     def where(self) -> str:
@@ -138,16 +132,16 @@ class Tree:
         return f"tree {self.name} of {self.file.path}"
 
     def find(self, name: str) -> Branch | None:
-        """Give a branch by path, by the end of its path or by its name, or None."""
-        if not self._by_name:
+        """Give a branch by its path, or by the end of it; None where there is none."""
+        if not self._ends:
             for path, branch in self.branches.items():
                 parts = path.split("/")
                 for k in range(len(parts)):
-                    self._by_name.setdefault("/".join(parts[k:]), branch)
-        return self._by_name.get(name)
+                    self._ends.setdefault("/".join(parts[k:]), branch)
+        return self._ends.get(name)
 
     def branch(self, name: str) -> Branch:
-        """Give a branch.
+        """Give a branch by its path, or by the end of it.
 
         Raises
         ------
@@ -160,235 +154,98 @@ class Tree:
         return found
 
 
-_TREE_HEAD = {
-    16: struct.Struct(">qqqqdiiiqqqqq"),
-    17: struct.Struct(">qqqqdiiiiqqqqq"),
-    18: struct.Struct(">qqqqqdiiiiqqqqqq"),
-    19: struct.Struct(">qqqqqdiiiiIqqqqqq"),
-    20: struct.Struct(">qqqqqdiiiiIqqqqqq"),
-}
-_BRANCH_HEAD = {
-    10: struct.Struct(">iiiiqiIiqqq"),
-    11: struct.Struct(">iiiiqiIiqqqq"),
-    12: struct.Struct(">iiiiqiIiqqqq"),
-}
-_BRANCH_13 = struct.Struct(">iiiiq"), struct.Struct(">iIiqqqq")
-_ELEMENT = {8: struct.Struct(">Iiiiii"), 9: struct.Struct(">Iiiiii"), 10: struct.Struct(">IHiiii")}
-_LEAF_HEAD = struct.Struct(">iiiBB")
-
-
 def read_tree(file: RootFile, key: Key) -> Tree:
-    """Read a tree's description.
+    """Read the description of a tree.
+
+    Parameters
+    ----------
+    file : RootFile
+        The file.
+    key : Key
+        One of its keys, of a TTree or TNtuple.
 
     Raises
     ------
     FormatError
-        Its record does not parse, or has a version that is not known.
+        Its record does not parse, or is of a version that is not known.
     """
-    return file.parse(f"tree {key.path!r}", lambda: _read_tree(file, key))
+    return file.parse(f"tree {key.path!r}", lambda: _read(file, key))
 
 
-def _read_tree(file: RootFile, key: Key) -> Tree:
-    c = file.cursor(key)
-    version, _ = c.version()
-    form = _TREE_HEAD.get(version)
-    if form is None:
-        raise FormatError(
-            f"tree {key.path!r} has version {version}, km3gpu reads 16 to 20",
-            where=file.path,
-            remedy="rewrite it with a newer ROOT",
-        )
-    _, title = c.named()
-    for _ in range(3):
-        c.skip_object()
-    head = c.fields(form)
-    n_entries = head[0]
-    if version >= 19:
-        n_ranges = head[10]
-        for _ in range(2):
-            c.pos += 1
-            c.array(">i8", n_ranges)
-    if version >= 20:
-        c.skip_object()
-    found = c.object_array(_make)
-    tree = Tree(key.path, title, n_entries, {}, file)
+def _read(file: RootFile, key: Key) -> Tree:
+    title, n_entries, nodes = parse_tree(file.cursor(key))
     classes = streamers(file)
-    for branch in found:
-        _register(tree, branch, "", classes, None)
-    return tree
+    branches: dict[str, Branch] = {}
+    made: dict[int, Branch] = {}
+
+    def add(node: Node, above: str) -> None:
+        path = f"{above}/{node.name}" if above else node.name
+        if path in branches:
+            path = f"{path};{len(branches)}"
+        branch = _branch(node, path, classes, made)
+        branches[path] = branch
+        made[id(node)] = branch
+        for leaf in node.leaves:
+            made[id(leaf)] = branch
+        for child in node.children:
+            add(child, path)
+
+    for node in nodes:
+        add(node, "")
+    return Tree(key.path, title, n_entries, branches, file)
 
 
-def _make(c: Cursor, class_name: str, register: Any) -> Any:
-    if class_name in ("TBranch", "TBranchElement", "TBranchObject"):
-        return _read_branch(c, class_name, register)
-    if class_name.startswith("TLeaf"):
-        return _read_leaf(c, class_name, register)
-    if class_name == "TBasket":
-        return _read_basket(c)
-    _, stop = c.version()
-    if stop < 0:
-        raise UnreadableError(f"an object of class {class_name} in a tree")
-    c.pos = stop
-    return None
-
-
-def _read_branch(c: Cursor, class_name: str, register: Any) -> Branch:
-    branch = Branch("")
-    register(branch)
-    _, stop = c.version()
-    if class_name == "TBranchElement":
-        element_version = c.data[c.pos - 1]
-        version, base_stop = c.version()
-    else:
-        element_version, version, base_stop = 0, c.data[c.pos - 1], stop
-    branch.name, _ = c.named()
-    c.skip_object()  # TAttFill
-    if version == 13:
-        first = c.fields(_BRANCH_13[0])
-        c.skip_object()  # IO features
-        head = first + c.fields(_BRANCH_13[1])
-    elif version in _BRANCH_HEAD:
-        head = c.fields(_BRANCH_HEAD[version])
-    else:
-        raise UnreadableError(f"branch {branch.name!r} has version {version}, km3gpu reads 10 to 13")
-    write_basket, most, n_entries = head[3], head[6], head[8]
-    branch.unpacked_bytes = max(int(head[-2]), 0)
-    branch.children = [b for b in c.object_array(_make) if isinstance(b, Branch)]
-    leaves = [x for x in c.object_array(_make) if isinstance(x, dict)]
-    embedded = [b for b in c.object_array(_make) if isinstance(b, tuple)]
-    c.pos += 1
-    nbytes = c.array(">i4", most)
-    c.pos += 1
-    entries = c.array(">i8", most)
-    wide = c.get("B") == 2 or version >= 11
-    seek = c.array(">i8" if wide else ">i4", most)
-    _place_baskets(branch, n_entries, write_basket, entries, seek, nbytes, embedded)
-    raw = {"leaves": leaves, "id": -1, "class": "", "version": 0, "parent": "", "code": -1, "count": None}
-    if class_name == "TBranchElement":
-        c.pos = base_stop if base_stop >= 0 else c.pos
-        raw["class"], raw["parent"], _ = c.string(), c.string(), c.string()
-        form = _ELEMENT.get(element_version)
-        if form is None:
-            raise UnreadableError(f"branch {branch.name!r} is of element version {element_version}")
-        _, raw["version"], raw["id"], branch.kind, raw["code"], _ = c.fields(form)
-        raw["count"] = c.object_any(_make)
-    branch.raw = raw
-    if stop >= 0:
-        c.pos = stop
-    return branch
-
-
-def _place_baskets(
-    branch: Branch, n_entries: int, write_basket: int, entries: Any, seek: Any, nbytes: Any, embedded: Any
-) -> None:
-    """Keep the baskets that exist: those on disk, then those inside the tree's record."""
-    n = 0
-    while n < min(write_basket, len(seek)) and seek[n] != 0:
-        n += 1
-    first = list(entries[: n + 1])
-    if len(first) <= n:
-        first.append(n_entries)
-    records = []
-    if first[-1] != n_entries:
-        for count, record in embedded:
-            first.append(first[-1] + count)
-            records.append(record)
-    if not records:
-        first[-1] = min(int(first[-1]), n_entries) if n else 0
-    edges = np.asarray(first, dtype=np.int64)
-    if edges[0] != 0 or (np.diff(edges) < 0).any():
-        raise UnreadableError(f"the baskets of branch {branch.name!r} are out of order")
-    branch.entries = edges
-    branch.seek = np.concatenate([seek[:n].astype(np.int64), np.zeros(len(records), np.int64)])
-    branch.nbytes = np.concatenate([nbytes[:n], np.asarray([len(r) for r in records], np.int32)])
-    branch.embedded = tuple(records)
-
-
-def _read_leaf(c: Cursor, class_name: str, register: Any) -> dict[str, Any]:
-    leaf: dict[str, Any] = {"class": class_name}
-    register(leaf)
-    _, stop = c.version()
-    if class_name != "TLeaf":
-        c.version()
-    leaf["name"], leaf["title"] = c.named()
-    leaf["len"], leaf["size"], _, _, leaf["unsigned"] = c.fields(_LEAF_HEAD)
-    leaf["count"] = c.object_any(_make)
-    c.pos = stop
-    return leaf
-
-
-def _read_basket(c: Cursor) -> tuple[int, bytes]:
-    """Read a basket that lies inside the tree's record: (entries, whole record)."""
-    begin = c.pos
-    c.pos += 14
-    keylen = c.get("h")
-    c.pos = begin + keylen - 18 - 1
-    _, _, _, n_entries, _ = c.fields(struct.Struct(">Hiiii"))
-    # object_any moves on to the end of the object, which only it knows
-    return n_entries, bytes(c.data[begin:])
-
-
-def _register(tree: Tree, branch: Branch, above: str, classes: Streamers, parent: Branch | None) -> None:
-    path = f"{above}/{branch.name}" if above else branch.name
-    if path in tree.branches:
-        path += f"#{len(tree.branches)}"
-    branch.path = path
-    tree.branches[path] = branch
-    _set_type(branch, classes)
-    count = branch.raw["count"]
-    if isinstance(count, Branch):
-        branch.counter = count
-    elif branch.jagged and branch.raw["leaves"]:
-        leaf = branch.raw["leaves"][0]["count"]
-        if isinstance(leaf, dict):
-            branch.counter = next(
-                (b for b in tree.branches.values() if leaf in b.raw.get("leaves", ())), None
-            )
-    for child in branch.children:
-        _register(tree, child, path, classes, branch)
-
-
-def _set_type(branch: Branch, classes: Streamers) -> None:
-    raw = branch.raw
-    leaves = raw["leaves"]
-    code = raw["code"]
-    if code == -1 and branch.kind == -1:
-        _set_leaf_type(branch, leaves)
-        return
-    branch.split = branch.kind in (31, 41)
-    branch.jagged = branch.split
-    if branch.kind in (3, 4):
-        branch.type_name = "i4"  # counts of the collection
-        return
-    if branch.children or code in (-1, 0):
-        branch.type_name = raw["class"]
-        return
-    if code in _BASIC:
-        branch.type_name = _BASIC[code]
-    elif code - 20 in _BASIC:
-        branch.type_name = _BASIC[code - 20]
-        branch.shape = (max(leaves[0]["len"], 1),) if leaves else (1,)
-    else:
-        branch.type_name = _member_type(branch, classes)
-
-
-def _member_type(branch: Branch, classes: Streamers) -> str:
-    raw = branch.raw
-    members = classes.get((raw["class"], raw["version"])) or next(
-        (m for (name, _), m in classes.items() if name == raw["class"]), ()
+def _branch(node: Node, path: str, classes: Streamers, made: dict[int, Branch]) -> Branch:
+    type_name, shape = _type(node, classes)
+    counter: Node | Leaf | None = None
+    if node.kind in (31, 41):
+        counter = node.count
+    elif not node.is_element and len(node.leaves) == 1:
+        counter = node.leaves[0].count
+    return Branch(
+        node.name,
+        path,
+        type_name,
+        shape,
+        node.kind in (3, 4),
+        made.get(id(counter)),
+        node.entries,
+        node.seek,
+        node.nbytes,
+        node.embedded,
+        node.unpacked_bytes,
+        len(node.children),
     )
-    if 0 <= raw["id"] < len(members):
-        return str(members[raw["id"]].type_name)
-    return "?"
 
 
-def _set_leaf_type(branch: Branch, leaves: list[dict[str, Any]]) -> None:
-    if len(leaves) != 1:
-        branch.type_name = "?"  # a leaf list: several columns in one branch
-        return
-    leaf = leaves[0]
-    names = _LEAF.get(leaf["class"])
-    branch.type_name = names[bool(leaf["unsigned"])] if names else "?"
-    branch.jagged = leaf["count"] is not None
-    if leaf["len"] > 1 and branch.type_name != "str":
-        branch.shape = (leaf["len"],)
+def _type(node: Node, classes: Streamers) -> tuple[str, tuple[int, ...]]:
+    """Give type name and shape of one item."""
+    if not node.is_element:
+        return _leaf_type(node)
+    length = max(node.leaves[0].length, 1) if node.leaves else 1
+    if node.kind in (3, 4):
+        return "i4", ()
+    if node.children or node.code in (-1, 0):
+        # a string that is the whole branch has no header in front, as one of a leaf
+        return "str" if node.class_name == "string" else node.class_name, ()
+    if node.code in _BASIC:
+        return _BASIC[node.code], ()
+    if node.code - _ARRAY in _BASIC:
+        return _BASIC[node.code - _ARRAY], (length,)
+    members = classes.get((node.class_name, node.class_version))
+    if members is None:
+        members = next((m for (name, _), m in classes.items() if name == node.class_name), ())
+    if 0 <= node.member < len(members):
+        return members[node.member].type_name, ()
+    return "", ()
+
+
+def _leaf_type(node: Node) -> tuple[str, tuple[int, ...]]:
+    if len(node.leaves) != 1:
+        return "", ()  # several columns in one branch
+    leaf = node.leaves[0]
+    names = _LEAF.get(leaf.class_name)
+    if names is None:
+        return "", ()
+    type_name = names[leaf.unsigned]
+    return type_name, (leaf.length,) if leaf.length > 1 and type_name != "str" else ()

@@ -1,0 +1,246 @@
+"""The record of a TTree, parsed: its branches as nodes, as ROOT streamed them.
+
+The layouts are those of TTree versions 16 to 20, TBranch 10 to 13 and
+TBranchElement 8 to 10, which every ROOT since 5.22 writes.
+"""
+
+from __future__ import annotations
+
+import itertools
+import struct
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from km3gpu.io.cursor import Cursor, UnreadableError
+
+__all__ = ["Leaf", "Node", "parse_tree"]
+
+_TREE = {
+    16: struct.Struct(">qqqqdiiiqqqqq"),
+    17: struct.Struct(">qqqqdiiiiqqqqq"),
+    18: struct.Struct(">qqqqqdiiiiqqqqqq"),
+    19: struct.Struct(">qqqqqdiiiiIqqqqqq"),
+    20: struct.Struct(">qqqqqdiiiiIqqqqqq"),
+}
+_N_RANGES = 10  # place of the number of cluster ranges in versions 19 and 20
+_BRANCH = {
+    10: struct.Struct(">iiiiqiIiqqq"),
+    11: struct.Struct(">iiiiqiIiqqqq"),
+    12: struct.Struct(">iiiiqiIiqqqq"),
+}
+_BRANCH_13 = struct.Struct(">iiiiq"), struct.Struct(">iIiqqqq")
+_ELEMENT = {8: struct.Struct(">Iiiiii"), 9: struct.Struct(">Iiiiii"), 10: struct.Struct(">IHiiii")}
+_LEAF = struct.Struct(">iiiBB")
+_BASKET = struct.Struct(">Hiiii")
+
+
+@dataclass(slots=True, eq=False)
+class Leaf:
+    """A leaf: how the values of a branch are stored.
+
+    Attributes
+    ----------
+    class_name : str
+        ``TLeafD``, ``TLeafElement``, ...
+    length : int
+        Items of a fixed array, 1 where it is none.
+    unsigned : bool
+        The numbers have no sign.
+    count : Leaf or None
+        The leaf whose values count the items of this one.
+    """
+
+    class_name: str
+    length: int = 1
+    unsigned: bool = False
+    count: Leaf | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """A branch as it was streamed.
+
+    Attributes
+    ----------
+    name : str
+        Name of the branch.
+    is_element : bool
+        A TBranchElement, a member of a class.
+    kind : int
+        -1 for a plain branch; 0 a member, 1 a base class, 2 a class, 3 and 4
+        collections, 31 and 41 members of them.
+    code : int
+        ROOT's number of the member's type.
+    member : int
+        Index of the member in its class.
+    class_name, class_version : str, int
+        The class that has the member.
+    count : Node or None
+        The branch that counts the items of this one.
+    entries : (n_baskets + 1,) int64 array
+        First entry of each basket, and the end.
+    seek, nbytes : (n_baskets,) int64 arrays
+        Place and size of the baskets; place 0 for those in `embedded`.
+    embedded : tuple of bytes
+        Records of the last baskets, which lie in the tree's record.
+    unpacked_bytes : int
+        Bytes of all baskets when decompressed.
+    children, leaves : list
+        What is below.
+    """
+
+    name: str = ""
+    is_element: bool = False
+    kind: int = -1
+    code: int = -1
+    member: int = -1
+    class_name: str = ""
+    class_version: int = 0
+    count: Node | None = None
+    entries: Any = None
+    seek: Any = None
+    nbytes: Any = None
+    embedded: tuple[bytes, ...] = ()
+    unpacked_bytes: int = 0
+    children: list[Node] = field(default_factory=list)
+    leaves: list[Leaf] = field(default_factory=list)
+
+
+def parse_tree(c: Cursor) -> tuple[str, int, list[Node]]:
+    """Parse a TTree's record: (title, number of entries, branches).
+
+    Raises
+    ------
+    UnreadableError
+        It does not parse, or has a version that is not known.
+    """
+    version, _ = c.version()
+    form = _TREE.get(version)
+    if form is None:
+        raise UnreadableError(f"its version is {version}, km3gpu reads 16 to 20")
+    _, title = c.named()
+    for _ in range(3):  # line, fill and marker attributes
+        c.skip_object()
+    head = c.fields(form)
+    if version >= 19:
+        for _ in range(2):  # ends and sizes of cluster ranges
+            c.pos += 1
+            c.array(">i8", head[_N_RANGES])
+    if version >= 20:
+        c.skip_object()  # I/O features
+    if head[0] < 0:
+        raise UnreadableError(f"it claims {head[0]} entries")
+    return title, head[0], [x for x in c.object_array(_make) if isinstance(x, Node)]
+
+
+def _make(c: Cursor, class_name: str, register: Any) -> Any:
+    if class_name in ("TBranch", "TBranchElement", "TBranchObject"):
+        return _branch(c, class_name == "TBranchElement", register)
+    if class_name.startswith("TLeaf"):
+        return _leaf(c, class_name, register)
+    if class_name == "TBasket":
+        return _basket(c)
+    c.skip_object()
+    return None
+
+
+def _branch(c: Cursor, is_element: bool, register: Any) -> Node:
+    node = Node(is_element=is_element)
+    register(node)
+    version, stop = c.version()
+    element_version, base_stop = version, stop
+    if is_element:
+        version, base_stop = c.version()
+    node.name, _ = c.named()
+    c.skip_object()  # fill attributes
+    if version == 13:
+        head = c.fields(_BRANCH_13[0])
+        c.skip_object()  # I/O features
+        head += c.fields(_BRANCH_13[1])
+    elif version in _BRANCH:
+        head = c.fields(_BRANCH[version])
+    else:
+        raise UnreadableError(f"branch {node.name!r} has version {version}, km3gpu reads 10 to 13")
+    write_basket, most, n_entries = head[3], head[6], head[8]
+    node.unpacked_bytes = max(head[-2], 0)
+    node.children = [x for x in c.object_array(_make) if isinstance(x, Node)]
+    node.leaves = [x for x in c.object_array(_make) if isinstance(x, Leaf)]
+    embedded = [x for x in c.object_array(_make) if isinstance(x, tuple)]
+    c.pos += 1
+    nbytes = c.array(">i4", most)
+    c.pos += 1
+    entries = c.array(">i8", most)
+    wide = c.get("B") == 2 or version >= 11
+    seek = c.array(">i8" if wide else ">i4", most)
+    _place_baskets(node, n_entries, write_basket, entries, seek, nbytes, embedded)
+    if is_element:
+        if base_stop >= 0:
+            c.pos = base_stop
+        node.class_name, _, _ = c.string(), c.string(), c.string()
+        form = _ELEMENT.get(element_version)
+        if form is None:
+            raise UnreadableError(f"branch {node.name!r} is an element of version {element_version}")
+        _, node.class_version, node.member, node.kind, node.code, _ = c.fields(form)
+        count = c.object_any(_make)
+        node.count = count if isinstance(count, Node) else None
+    if stop >= 0:
+        c.pos = stop
+    return node
+
+
+def _place_baskets(
+    node: Node,
+    n_entries: int,
+    write_basket: int,
+    entries: np.ndarray,
+    seek: np.ndarray,
+    nbytes: np.ndarray,
+    embedded: list[tuple[int, bytes]],
+) -> None:
+    """Keep the baskets that exist: those on disk, then those in the tree's own record."""
+    limit = min(max(write_basket, 0), len(seek))
+    free = np.flatnonzero(seek[:limit] == 0)
+    n = int(free[0]) if len(free) else limit
+    edges = [int(e) for e in entries[: n + 1]]
+    if len(edges) <= n:
+        edges.append(n_entries)
+    records = []
+    for count, record in embedded if edges[-1] != n_entries else ():
+        edges.append(edges[-1] + count)
+        records.append(record)
+    if edges[0] != 0 or any(b < a for a, b in itertools.pairwise(edges)):
+        raise UnreadableError(f"the baskets of branch {node.name!r} are out of order")
+    node.entries = np.asarray(edges, np.int64)
+    node.seek = np.concatenate([seek[:n].astype(np.int64), np.zeros(len(records), np.int64)])
+    node.nbytes = np.concatenate([nbytes[:n].astype(np.int64), [len(r) for r in records]]).astype(np.int64)
+    node.embedded = tuple(records)
+
+
+def _leaf(c: Cursor, class_name: str, register: Any) -> Leaf:
+    leaf = Leaf(class_name)
+    register(leaf)
+    _, stop = c.version()
+    if class_name != "TLeaf":
+        c.version()
+    c.named()
+    leaf.length, _, _, _, unsigned = c.fields(_LEAF)
+    leaf.unsigned = bool(unsigned)
+    count = c.object_any(_make)
+    leaf.count = count if isinstance(count, Leaf) else None
+    if stop < 0:
+        raise UnreadableError("a leaf without byte count")
+    c.pos = stop
+    return leaf
+
+
+def _basket(c: Cursor) -> tuple[int, bytes]:
+    """Read a basket in the tree's record: (entries, its bytes up to the end of the record)."""
+    begin = c.pos
+    c.pos += 14
+    c.pos = begin + c.get("h") - _BASKET.size - 1
+    n_entries = c.fields(_BASKET)[3]
+    if n_entries < 0:
+        raise UnreadableError(f"a basket of {n_entries} entries")
+    return n_entries, bytes(c.data[begin:])
