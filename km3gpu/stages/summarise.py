@@ -46,11 +46,11 @@ class Summarise(Stage):
         if "triggered_hits" in chunk:
             columns["n_triggered"] = chunk.triggered_hits.counts
         elif "trig" in hits:
-            columns["n_triggered"] = _sum(xp, hits.offsets, hits.flat("trig") != 0)
+            columns["n_triggered"] = segments.total(hits.offsets, hits.flat("trig") != 0)
         if "clusters" in chunk:
             columns["n_clusters"] = chunk.clusters.counts
         columns["n_doms"] = _distinct(xp, hits.offsets, hits.flat("dom_id"))
-        columns["tot_sum"] = _sum(xp, hits.offsets, hits.flat("tot")).astype(np.float64)
+        columns["tot_sum"] = segments.total(hits.offsets, hits.flat("tot")).astype(np.float64)
         if "t" in hits:
             columns["t_first"] = segments.minimum(hits.offsets, hits.flat("t"))
             columns["t_last"] = segments.maximum(hits.offsets, hits.flat("t"))
@@ -73,13 +73,6 @@ def summarise(chunk: Chunk) -> Chunk:
         ``tot_sum`` [ns] and ``t_first, t_last`` [ns].
     """
     return Summarise()(chunk)
-
-
-def _sum(xp: Any, offsets: Any, values: Any) -> Any:
-    """Sum integers by event; exact, and the same on every backend."""
-    running = xp.zeros(len(values) + 1, dtype=xp.int64)
-    xp.cumsum(values, dtype=xp.int64, out=running[1:])
-    return running[offsets[1:]] - running[offsets[:-1]]
 
 
 def _distinct(xp: Any, offsets: Any, ids: Any) -> Any:
