@@ -20,6 +20,7 @@ __all__ = [
     "FormatError",
     "GeometryError",
     "InputNotFoundError",
+    "InterruptedRunError",
     "KernelError",
     "Km3GpuError",
     "MissingExtraError",
@@ -146,6 +147,12 @@ class RunFailedError(Km3GpuError, RuntimeError):
     """A run that ended with chunks that failed."""
 
     exit_code = 3
+
+
+class InterruptedRunError(Km3GpuError, KeyboardInterrupt):
+    """A run that a signal stopped; what was done is kept."""
+
+    exit_code = 130
 
 
 def closest(name: str, known: Iterable[str]) -> list[str]:

@@ -65,7 +65,10 @@ class Sink(Protocol):
 
     format: ClassVar[str]
     suffix: ClassVar[str]
-    name: str
+
+    @property
+    def name(self) -> str:
+        """Name of the merged file, without suffix."""
 
     def fingerprint(self) -> str:
         """Describe all that shapes the bytes, as canonical JSON."""

@@ -1,0 +1,129 @@
+"""Chunks on dask workers: a scheduler by address, a client, or a cluster on this machine.
+
+Each chunk is one future that gives a receipt; no array travels.  Only as many
+futures as the window allows exist at a time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+from typing import Any
+
+import dask
+import distributed
+
+from km3gpu.errors import BackendError
+from km3gpu.pipeline.faults import fault_of
+from km3gpu.pipeline.outcome import Outcome, lost
+from km3gpu.pipeline.task import Task, run_chunk
+
+__all__ = ["DistributedRunner"]
+
+# a chunk that kills its workers is blamed after three; with fewer, a chunk that
+# merely shared a worker with the culprit is blamed too
+_SETTINGS = {
+    "distributed.scheduler.allowed-failures": 2,
+    "distributed.scheduler.worker-saturation": 1.0,
+    "distributed.worker.daemon": True,
+}
+
+
+class DistributedRunner:
+    """Run chunks on the workers of a dask scheduler.
+
+    Parameters
+    ----------
+    scheduler : str or distributed.Client
+        Address (``"tcp://host:8786"``), ``"local"`` for a cluster on this
+        machine, or a client, which is left open.
+    workers : int
+        Workers of a local cluster.
+    window : int
+        Futures at a time; 0: two for each thread of the workers.
+    memory : int, optional
+        Limit of each worker of a local cluster, in bytes.
+
+    Raises
+    ------
+    BackendError
+        No scheduler answers at the address.
+    """
+
+    name = "distributed"
+
+    def __init__(self, scheduler: Any, workers: int = 1, window: int = 0, memory: int | None = None) -> None:
+        self._ours = contextlib.ExitStack()
+        self._ours.enter_context(dask.config.set(_SETTINGS))
+        if scheduler == "local":
+            scheduler = self._ours.enter_context(
+                distributed.LocalCluster(
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    memory_limit=memory or 0,
+                    dashboard_address=None,
+                )
+            )
+        if isinstance(scheduler, distributed.Client):
+            self._client = scheduler
+        else:
+            try:
+                self._client = self._ours.enter_context(distributed.Client(scheduler, timeout="20s"))
+            except (OSError, ValueError) as error:
+                self._ours.close()
+                raise BackendError(
+                    f"no dask scheduler at {scheduler!r}: {error}",
+                    remedy="start one with `dask scheduler`, and workers with `dask worker ADDRESS`",
+                ) from error
+        self.workers = max(sum(self._client.ncores().values()), workers if scheduler == "local" else 1)
+        self._fixed_window = window
+        self._tasks: dict[str, tuple[Any, Task]] = {}
+        self._done: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def room(self) -> list[str | None]:
+        """Say how many more futures there may be."""
+        return [None] * (self._window - len(self._tasks))
+
+    @property
+    def _window(self) -> int:
+        return self._fixed_window or 2 * self.workers
+
+    def submit(self, task: Task, slot: int = 0) -> None:
+        """Make a future of a task."""
+        key = f"km3gpu-{task.id}-{task.attempt}"
+        future = self._client.submit(run_chunk, task, key=key, pure=False, retries=0)
+        self._tasks[key] = (future, task)
+        future.add_done_callback(lambda f: self._done.put(f.key))
+
+    @property
+    def busy(self) -> int:
+        """Futures that are not given back."""
+        return len(self._tasks)
+
+    def wait(self, timeout: float) -> list[Outcome]:
+        """Wait until outcomes are there, at most `timeout` seconds, and give them."""
+        outcomes = []
+        with contextlib.suppress(queue.Empty):
+            key = self._done.get(timeout=timeout)
+            while True:
+                outcomes.append(self._outcome(*self._tasks.pop(key)))
+                key = self._done.get_nowait()
+        return outcomes
+
+    def _outcome(self, future: Any, task: Task) -> Outcome:
+        try:
+            return Outcome(task, future.result())
+        except distributed.scheduler.KilledWorker as error:
+            return lost(task, str(error.last_worker.address), "dask gave the chunk up after its workers died")
+        except Exception as error:  # whatever dask makes of a lost task
+            fault = fault_of(error)
+            return lost(task, "dask", fault.message, "io")
+        finally:
+            future.release()
+
+    def close(self, *, at_once: bool) -> None:
+        """Cancel what is not done, and leave the cluster, or stop it where it is ours."""
+        if at_once:
+            for future, _ in self._tasks.values():
+                future.cancel(force=True)
+        self._ours.close()

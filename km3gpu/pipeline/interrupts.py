@@ -1,0 +1,57 @@
+"""Ctrl-C and SIGTERM: the first lets the chunks in work end, the second stops at once."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+__all__ = ["Stop", "watched"]
+
+
+class Stop:
+    """Whether, and how urgently, the run was asked to stop.
+
+    Attributes
+    ----------
+    signals : int
+        Signals so far.
+    name : str
+        Name of the last one, ``"SIGINT"``.
+    """
+
+    def __init__(self) -> None:
+        self.signals = 0
+        self.name = ""
+
+    def __bool__(self) -> bool:
+        return self.signals > 0
+
+    @property
+    def at_once(self) -> bool:
+        """A second signal came."""
+        return self.signals > 1
+
+
+@contextlib.contextmanager
+def watched() -> Iterator[Stop]:
+    """Catch the signals while the block runs; only the main thread can, others get none."""
+    stop = Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+
+    def caught(number: int, frame: FrameType | None) -> None:
+        stop.signals += 1
+        stop.name = signal.Signals(number).name
+        if stop.signals > 2:
+            raise KeyboardInterrupt
+
+    before = {s: signal.signal(s, caught) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for s, handler in before.items():
+            signal.signal(s, handler)

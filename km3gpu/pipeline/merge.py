@@ -1,0 +1,117 @@
+"""Putting parts together: in the order of the plan, each checked against its receipt."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from km3gpu.chunk import Chunk, Origin, file_digest
+from km3gpu.io.sink import Sink
+from km3gpu.pipeline.receipt import Output, Receipt, sink_key
+from km3gpu.pipeline.task import part_name, publish
+from km3gpu.table import Column, Ragged, Table
+
+__all__ = ["concatenate", "damaged", "join", "merge"]
+
+
+def damaged(receipts: Sequence[Receipt], folder: Path) -> list[Receipt]:
+    """Give the receipts with a part that is not, byte for byte, what was written.
+
+    Parameters
+    ----------
+    receipts : sequence of Receipt
+        Of chunks that are done.
+    folder : Path
+        Folder of the parts.
+    """
+    return [r for r in receipts if not all(_agrees(folder / o.name, o) for o in r.outputs)]
+
+
+def _agrees(path: Path, output: Output) -> bool:
+    try:
+        return path.stat().st_size == output.bytes and file_digest(str(path)) == output.digest
+    except OSError:
+        return False
+
+
+def merge(sink: Sink, receipts: Sequence[Receipt], folder: Path, out: Path, provenance: str) -> Output:
+    """Put the parts of one sink together.
+
+    Parameters
+    ----------
+    sink : Sink
+    receipts : sequence of Receipt
+        In the order of the plan.
+    folder : Path
+        Folder of the parts.
+    out : Path
+        Folder of the merged file.
+    provenance : str
+        Record to embed, JSON.
+
+    Returns
+    -------
+    Output
+        The merged file; it has its name only when it is whole and on disk.
+    """
+    key = sink_key(sink)
+    names = [
+        next(o.name for o in r.outputs if o.sink == key and o.name == part_name(r.id, sink)) for r in receipts
+    ]
+    final = out / f"{sink.name}{sink.suffix}"
+    temporary = out / f".{final.name}.{uuid.uuid4().hex[:12]}.tmp"
+    try:
+        part = sink.merge([folder / n for n in names], temporary, provenance)
+        publish(temporary, final)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    return Output(key, final.name, part.rows, part.bytes, part.digest)
+
+
+def join(sink: Sink, halves: Sequence[Path], identity: str, origin: Origin, folder: Path) -> Output:
+    """Make the part of a chunk that was split from the parts of its halves.
+
+    The part is the same, byte for byte, as the whole chunk would have given, so
+    that the merged output does not tell how much memory a worker had.
+    """
+    read = [sink.read(path) for path in halves]
+    tables = {n: concatenate([tables[n] for tables in read]) for n in read[0]}
+    final = folder / part_name(identity, sink)
+    temporary = folder / f"{final.name}.{uuid.uuid4().hex[:12]}.tmp"
+    try:
+        part = sink.write(Chunk(origin, tables), temporary)
+        publish(temporary, final)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    return Output(sink_key(sink), final.name, part.rows, part.bytes, part.digest)
+
+
+def concatenate(tables: Sequence[Table]) -> Table:
+    """Put tables of the same columns one after the other."""
+    first = tables[0]
+    columns = {c: _concatenate([t.flat(c) for t in tables]) for c in first.columns}
+    offsets = None if first.offsets is None else _offsets([t.offsets for t in tables])
+    attrs: dict[str, str] = {}
+    for table in tables:
+        attrs.update(table.attrs)
+    return Table(first.name, columns, offsets, attrs)
+
+
+def _concatenate(columns: Sequence[Column]) -> Column:
+    first = columns[0]
+    if not isinstance(first, Ragged):
+        return np.concatenate(columns)
+    content = _concatenate([c.content for c in columns])
+    return Ragged(_offsets([c.offsets for c in columns]), content, first.text)
+
+
+def _offsets(parts: Sequence[Any]) -> Any:
+    ends = np.cumsum([0, *(int(p[-1]) for p in parts)])
+    moved = [p[1:] + end for p, end in zip(parts, ends[:-1], strict=True)]
+    return np.concatenate([np.zeros(1, np.int64), *moved])

@@ -1,0 +1,204 @@
+"""Where every row came from: the journal of a run read as a record.
+
+Two texts are made.  The **record** (``provenance.json``) is everything: sessions,
+attempts, workers, times, environments.  The **embedded** one goes into each
+merged file, and holds only what shaped its rows, so that the same rows are the
+same bytes whoever computed them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import h5py
+import pyarrow.parquet as pq
+
+from km3gpu.errors import FormatError, InputNotFoundError
+from km3gpu.io import sink
+from km3gpu.pipeline import journal
+from km3gpu.pipeline.plan import Plan
+from km3gpu.pipeline.receipt import Output, Receipt
+from km3gpu.pipeline.rundir import RunDirectory, write_atomically
+
+__all__ = ["FORMAT", "build", "embedded", "read", "write"]
+
+FORMAT = "km3gpu provenance"
+VERSION = 1
+
+
+def embedded(
+    directory: RunDirectory, plan: Plan, receipts: Sequence[Receipt], missing: Sequence[Receipt]
+) -> str:
+    """Make the record that goes into a merged file.
+
+    Parameters
+    ----------
+    directory : RunDirectory
+        Its environments are taken in.
+    plan : Plan
+    receipts : sequence of Receipt
+        Of the chunks in the file, in order.
+    missing : sequence of Receipt
+        Of the chunks that failed.
+
+    Returns
+    -------
+    str
+        JSON; it depends on inputs, configuration, code and environment only.
+    """
+    used = sorted({r.environment for r in receipts})
+    record = {
+        "format": FORMAT,
+        "version": VERSION,
+        "plan": plan.id,
+        "code": plan.code,
+        "stages": [json.loads(h) for h in plan.history],
+        "inputs": [{k: v for k, v in asdict(i).items() if k != "mtime_ns"} for i in plan.inputs],
+        "environments": _environments(directory, used),
+        "chunks": [
+            {
+                "id": r.id,
+                "path": r.path,
+                "tree": r.tree,
+                "entries": list(r.entries),
+                "n_out": r.n_out,
+                "device": r.device,
+                "environment": r.environment,
+            }
+            for r in receipts
+        ],
+        "missing": [
+            {
+                "id": r.id,
+                "path": r.path,
+                "entries": list(r.entries),
+                "why": r.fault.message if r.fault else "",
+            }
+            for r in missing
+        ],
+    }
+    return json.dumps(record, sort_keys=True)
+
+
+def build(directory: RunDirectory, plan: Plan, outputs: Sequence[Output]) -> dict[str, Any]:
+    """Read the journals of a run as one record.
+
+    Parameters
+    ----------
+    directory : RunDirectory
+    plan : Plan
+    outputs : sequence of Output
+        The merged files.
+
+    Returns
+    -------
+    dict
+        Plain values; see the keys.
+    """
+    state = directory.state()
+    attempts = [e for e in journal.read(directory.journals()) if e.get("event") == "receipt"]
+    used = {str(a["environment"]) for a in attempts} | {str(s.get("environment", "")) for s in state.sessions}
+    done = [state.done[leaf.id] for c in plan.chunks for leaf in state.leaves(c) if leaf.id in state.done]
+    missing = [leaf.id for c in plan.chunks for leaf in state.leaves(c) if leaf.id not in state.done]
+    last = state.sessions[-1] if state.sessions else {}
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "plan": plan.id,
+        "code": plan.code,
+        "git": last.get("git"),
+        "status": last.get("ended", {}).get("status", "killed"),
+        "complete": not missing,
+        "sessions": [_session(s) for s in state.sessions],
+        "configuration": {
+            "recipe": plan.recipe,
+            "origins": last.get("origins", {}),
+            "run": last.get("settings", {}),
+        },
+        "stages": [json.loads(h) for h in plan.history],
+        "inputs": [asdict(i) for i in plan.inputs],
+        "environments": _environments(directory, sorted(used - {""})),
+        "chunks": [r.to_json() for r in done],
+        "missing": missing,
+        "splits": {k: [c.id for c in v] for k, v in state.splits.items()},
+        "failures": [{k: v for k, v in a.items() if k != "event"} for a in attempts if a["state"] != "done"],
+        "outputs": [asdict(o) for o in outputs],
+    }
+
+
+def _session(session: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a session without what the record says once for all."""
+    once = ("event", "origins", "settings", "git")
+    kept = {k: v for k, v in session.items() if k not in once}
+    # a session that never said how it ended was killed, or is still running
+    kept.setdefault("ended", {"status": "killed"})
+    return kept
+
+
+def _environments(directory: RunDirectory, digests: Sequence[str]) -> dict[str, Any]:
+    found = {}
+    for digest in digests:
+        path = directory.path / "environments" / f"{digest}.json"
+        if path.exists():
+            found[digest] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def write(directory: RunDirectory, plan: Plan, outputs: Sequence[Output]) -> Path:
+    """Write ``provenance.json`` beside the outputs, and give its path."""
+    path = directory.path / "provenance.json"
+    write_atomically(path, json.dumps(build(directory, plan, outputs), indent=1) + "\n")
+    return path
+
+
+def read(path: str | Path) -> dict[str, Any]:
+    """Read a record: of a run's directory, a ``provenance.json``, or embedded in an output.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    InputNotFoundError
+        There is no such file, or no record in it.
+    FormatError
+        What is there is no record of km3gpu.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = path / "provenance.json"
+        if not path.exists():
+            raise InputNotFoundError(
+                f"no record in {str(path.parent)!r}", remedy="name a directory that `km3gpu run` wrote"
+            )
+    try:
+        with open(path, "rb") as file:
+            start = file.read(8)
+    except FileNotFoundError:
+        raise InputNotFoundError(f"no file {str(path)!r}", remedy="check the path") from None
+    if start.startswith(b"PAR1"):
+        text = (pq.read_schema(path).metadata or {}).get(sink.PROVENANCE.encode(), b"")
+    elif start.startswith(b"\x89HDF"):
+        with h5py.File(path, "r") as hdf5:
+            text = hdf5["provenance"][()] if "provenance" in hdf5 else b""
+    else:
+        text = path.read_bytes()
+    try:
+        record = json.loads(text)
+        found: dict[str, Any] = record if record["format"] == FORMAT else {}
+    except (ValueError, KeyError, TypeError):
+        found = {}
+    if not found:
+        raise FormatError(
+            "no record of where its rows came from", where=str(path), remedy="name an output of km3gpu"
+        )
+    return found

@@ -1,0 +1,179 @@
+"""A recipe: what the user asks for, read from a plan file and checked before anything runs.
+
+::
+
+    [source]
+    files = ["run*.root"]           # the command line may name others
+    chunk = "64 MB"                 # or a number of events
+
+    [[stage]]
+    use = "calibrate"               # or "package.module:Class"
+    detector = "det.datx"
+
+    [[sink]]
+    format = "parquet"
+
+    [run]
+    workers = 4
+
+Paths are relative to the plan file.  Names starting with ``testdata:`` are files
+of the package km3net-testdata.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from km3gpu import config, extras
+from km3gpu.errors import ConfigError
+from km3gpu.io.parquet import ParquetSink
+from km3gpu.io.sink import Sink
+from km3gpu.pipeline import steps
+from km3gpu.pipeline.settings import RunSettings, SourceSettings
+from km3gpu.stages.stage import Stage
+from km3gpu.tomlfile import Document, Section, read_toml
+
+__all__ = ["Recipe", "read_recipe"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What the user asks for.
+
+    Attributes
+    ----------
+    source : SourceSettings
+    stages : tuple of Stage
+        In the order they are applied.
+    sinks : tuple of Sink
+        Every chunk goes to all of them.
+    run : RunSettings
+    origins : mapping of str to str
+        Where each value came from, by ``"run.workers"``, ``"stage.0.window"``.
+    path : str
+        The plan file, or ``""``.
+    """
+
+    source: SourceSettings = field(default_factory=SourceSettings)
+    stages: tuple[Stage, ...] = ()
+    sinks: tuple[Sink, ...] = (ParquetSink(),)
+    run: RunSettings = field(default_factory=RunSettings)
+    origins: Mapping[str, str] = field(default_factory=dict)
+    path: str = ""
+
+    def __post_init__(self) -> None:
+        where = self.path or None
+        if not self.sinks:
+            raise ConfigError("no sink", where=where, remedy="add [[sink]] with format = 'parquet'")
+        names = [s.name + s.suffix for s in self.sinks]
+        for name in names:
+            if names.count(name) > 1:
+                raise ConfigError(f"two sinks write {name!r}", where=where, remedy="give one another name")
+            if name.startswith(".") or Path(name).name != name:
+                raise ConfigError(f"{name!r} is no name for a file", where=where, remedy="take a plain word")
+
+    @property
+    def history(self) -> tuple[str, ...]:
+        """The fingerprints of the stages, as chunks carry them."""
+        return tuple(steps.fingerprint(s) for s in self.stages)
+
+    def to_json(self) -> dict[str, Any]:
+        """Describe source, stages and sinks as plain values, enough for `from_json`."""
+        return {
+            "source": {**dataclasses.asdict(self.source), "files": []},
+            "stages": [steps.stage_to_json(s) for s in self.stages],
+            "sinks": [steps.sink_to_json(s) for s in self.sinks],
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any], where: str) -> Recipe:
+        """Make the recipe that `to_json` described.
+
+        Raises
+        ------
+        ConfigError
+            A stage holds an object that was only in the memory of the run.
+        """
+        document = Document(where, {}, {})
+        return cls(
+            SourceSettings(**{k: steps.tuples(v) for k, v in data["source"].items()}),
+            tuple(
+                steps.make_stage(Section(document, ("stages", i), s)) for i, s in enumerate(data["stages"])
+            ),
+            tuple(
+                steps.make_sink(Section(document, ("sinks", i), s))[0] for i, s in enumerate(data["sinks"])
+            ),
+            path=where,
+        )
+
+
+def read_recipe(
+    path: str | os.PathLike[str],
+    *,
+    environment: Mapping[str, str] | None = None,
+    source: Mapping[str, Any] | None = None,
+    run: Mapping[str, Any] | None = None,
+) -> Recipe:
+    """Read and check a plan file.
+
+    Parameters
+    ----------
+    path : str or path
+        TOML file.
+    environment : mapping, optional
+        For ``KM3GPU_*``; that of the process by default.
+    source, run : mapping, optional
+        Values that the caller sets, stronger than file and environment.
+
+    Returns
+    -------
+    Recipe
+
+    Raises
+    ------
+    ConfigError
+        Unknown table, key, stage, parameter or format; wrong value.  The
+        message names file, line and the closest name.
+    InputNotFoundError
+        No such plan file.
+    """
+    name = extras.resolve_path(os.fspath(path))
+    document = read_toml(name)
+    config.check_keys(document.section(), ("source", "stage", "sink", "run"))
+    folder = Path(name).resolve().parent
+    origins: dict[str, str] = {}
+
+    reading = config.resolve(SourceSettings, section=document.section("source"), call=source)
+    settings = reading.value
+    if reading.origins["files"] != "call":
+        settings = dataclasses.replace(settings, files=tuple(steps.beside(folder, f) for f in settings.files))
+    environment = os.environ if environment is None else environment
+    running = config.resolve(RunSettings, section=document.section("run"), environment=environment, call=run)
+    origins |= {f"source.{k}": v for k, v in reading.origins.items()}
+    origins |= {f"run.{k}": v for k, v in running.origins.items()}
+
+    stages: list[Stage] = []
+    for i, section in enumerate(_tables(document, "stage")):
+        stages.append(steps.make_stage(section, folder))
+        for f in dataclasses.fields(stages[-1]):
+            origins[f"stage.{i}.{f.name}"] = section.where(f.name) if f.name in section.values else "default"
+    sinks: list[Sink] = []
+    for i, section in enumerate(_tables(document, "sink")):
+        sink, where = steps.make_sink(section)
+        sinks.append(sink)
+        origins |= {f"sink.{i}.{k}": v for k, v in where.items()}
+    return Recipe(settings, tuple(stages), tuple(sinks), running.value, origins, name)
+
+
+def _tables(document: Document, name: str) -> list[Section]:
+    found = document.data.get(name, [])
+    if not isinstance(found, list) or not all(isinstance(t, dict) for t in found):
+        raise ConfigError(
+            f"{name!r} must be an array of tables", where=document.where(name), remedy=f"write [[{name}]]"
+        )
+    return [document.section(name, i) for i in range(len(found))]

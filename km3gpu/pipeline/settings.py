@@ -1,0 +1,69 @@
+"""What a plan file may set: what to read, and how to run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+__all__ = ["RunSettings", "SourceSettings"]
+
+RUNNERS = ("auto", "serial", "threads", "processes", "distributed")
+
+
+@dataclass(frozen=True)
+class SourceSettings:
+    """What to read.
+
+    Attributes
+    ----------
+    files : tuple of str
+        Paths, patterns or ``testdata:`` names.
+    tree : str, optional
+        Tree to read; the first with entries by default.
+    chunk : int or str
+        Size of a chunk: events, or bytes when decompressed.
+    columns : tuple of str
+        Columns to read beside those that the stages need, as ``table/column``
+        or ``table/*``.
+    """
+
+    files: tuple[str, ...] = ()
+    tree: str | None = None
+    chunk: int | str = field(default="64 MB", metadata={"minimum": 1})
+    columns: tuple[str, ...] = ("events/*",)
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """How to run; nothing here changes a byte of the merged output.
+
+    Attributes
+    ----------
+    workers : int
+        Chunks in work at the same time.
+    runner : str
+        ``"serial"``, ``"threads"``, ``"processes"`` or ``"distributed"``;
+        ``"auto"`` takes processes for more than one worker.
+    scheduler : str, optional
+        Address of a dask scheduler, or ``"local"`` for a cluster on this machine.
+    threads : int
+        CPU threads for the kernels of one worker; 0: all for a single worker,
+        else one.
+    backend : str
+        ``"auto"``, ``"cpu"`` or ``"cuda"``.
+    window : int
+        Chunks that are handed out at most at a time; 0: two for each worker.
+    memory : str, optional
+        Limit of resident memory of each worker process (``"2 GB"``): a worker
+        above it is stopped and its chunk split.
+    merge : bool
+        Put the parts together at the end.
+    """
+
+    workers: int = field(default=1, metadata={"minimum": 1})
+    runner: str = field(default="auto", metadata={"choices": RUNNERS})
+    scheduler: str | None = None
+    threads: int = field(default=0, metadata={"minimum": 0})
+    backend: str = field(default="auto", metadata={"choices": ("auto", "cpu", "cuda", "cudasim")})
+    window: int = field(default=0, metadata={"minimum": 0})
+    memory: str | None = None
+    merge: bool = True

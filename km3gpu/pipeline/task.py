@@ -1,0 +1,196 @@
+"""One chunk from file to parts: the only thing that every runner runs.
+
+A task is plain values: it goes to a thread, a process or a machine far away,
+and what comes back is a receipt.  Doing a task twice does no harm: a part has
+its final name only when it is whole and on disk, and it is the same bytes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from km3gpu import backend, io, kernels
+from km3gpu.chunk import Chunk, Origin, code_version
+from km3gpu.errors import BackendError
+from km3gpu.io.sink import Sink
+from km3gpu.pipeline import environment
+from km3gpu.pipeline.faults import fault_of
+from km3gpu.pipeline.plan import Input, check_input
+from km3gpu.pipeline.receipt import Output, Receipt, sink_key
+from km3gpu.stages.stage import Stage
+
+__all__ = ["Task", "part_name", "publish", "run_chunk"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """All that a worker needs to make one chunk.
+
+    Attributes
+    ----------
+    id : str
+        Identity of the chunk.
+    origin : Origin
+        What to read.
+    source : Input
+        The file, as the plan knows it.
+    stages : tuple of Stage
+    history : tuple of str
+        Their fingerprints.
+    sinks : tuple of Sink
+    out : str
+        Directory of the run.
+    code : str
+        Version of the code that planned it.
+    backend : str
+        Where the arrays go.
+    threads : int
+        CPU threads for the kernels; 0: as many as there are.
+    attempt : int
+        From 1.
+    """
+
+    id: str
+    origin: Origin
+    source: Input
+    stages: tuple[Stage, ...]
+    history: tuple[str, ...]
+    sinks: tuple[Sink, ...]
+    out: str
+    code: str
+    backend: str = "auto"
+    threads: int = 0
+    attempt: int = 1
+
+
+def part_name(identity: str, sink: Sink) -> str:
+    """Give the name of the part that a sink makes of a chunk."""
+    return f"{identity}.{sink.name}{sink.suffix}"
+
+
+def publish(temporary: Path, final: Path) -> None:
+    """Give a file that is on disk its final name, and see that the name is on disk too."""
+    temporary.replace(final)
+    folder = os.open(final.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def run_chunk(task: Task) -> Receipt:
+    """Read one chunk, apply the stages, write a part for each sink.
+
+    Parameters
+    ----------
+    task : Task
+
+    Returns
+    -------
+    Receipt
+        Also for a chunk that failed: what went wrong is in ``fault``.
+    """
+    started, cpu = time.time(), time.process_time()
+    clock = _Clock()
+    known: dict[str, object] = {
+        "id": task.id,
+        "attempt": task.attempt,
+        "path": task.origin.path,
+        "tree": task.origin.tree,
+        "entries": (task.origin.start, task.origin.stop),
+        "started": started,
+        "worker": environment.worker_name(),
+    }
+    try:
+        done = _run(task, clock)
+        state = "done"
+    except Exception as error:  # every fault of a chunk becomes a receipt, none stops the worker
+        done, state = {"fault": fault_of(error)}, "failed"
+    return Receipt(
+        **known,  # type: ignore[arg-type]
+        **done,  # type: ignore[arg-type]
+        state=state,
+        seconds=clock.seconds,
+        cpu=time.process_time() - cpu,
+        peak_memory=_peak_memory(),
+    )
+
+
+def _run(task: Task, clock: _Clock) -> dict[str, object]:
+    if code_version() != task.code:
+        raise BackendError(
+            f"a worker runs code {code_version()}, the plan was made by {task.code}",
+            where=environment.worker_name(),
+            remedy="install the same km3gpu on all workers",
+        )
+    out = Path(task.out)
+    check_input(task.source)
+    where = backend.select(task.backend)
+    with kernels.threads(task.threads) if task.threads else contextlib.nullcontext():
+        with clock.time("read"):
+            chunk = io.read_origin(task.origin, backend=where)
+        n_in, bytes_in = chunk.n_events, chunk.nbytes
+        for stage in task.stages:
+            with clock.time(stage.name):
+                chunk = stage(chunk)
+        where.synchronize()
+        chunk = Chunk(task.origin, chunk.tables, task.history, chunk.counters)
+    with clock.time("write"):
+        outputs = tuple(_write(chunk, sink, task.id, out / "parts") for sink in task.sinks)
+    return {
+        "outputs": outputs,
+        "n_in": n_in,
+        "n_out": chunk.n_events,
+        "rows": {n: len(t) for n, t in chunk.tables.items()},
+        "bytes_in": bytes_in,
+        "counters": {k: float(v) for k, v in chunk.counters.items()},
+        "device": environment.device_name(where.name),
+        "environment": environment.store(out / "environments"),
+    }
+
+
+def _write(chunk: Chunk, sink: Sink, identity: str, folder: Path) -> Output:
+    final = folder / part_name(identity, sink)
+    temporary = folder / f"{final.name}.{uuid.uuid4().hex[:12]}.tmp"
+    try:
+        part = sink.write(chunk, temporary)
+        publish(temporary, final)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    return Output(sink_key(sink), final.name, part.rows, part.bytes, part.digest)
+
+
+class _Clock:
+    """Wall time by step; steps of one name add up."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextlib.contextmanager
+    def time(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = time.perf_counter() - start
+            self.seconds[name] = self.seconds.get(name, 0.0) + spent
+
+
+def _peak_memory() -> int:
+    """Give the largest resident memory of this process so far, in bytes."""
+    status = Path("/proc/self/status")
+    if status.exists():  # getrusage would count the parent at the fork
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak if sys.platform == "darwin" else peak * 1024)
