@@ -36,7 +36,7 @@ _DESCRIBE = Kernel(
         for small in ("u1", "u4")
     ),
     # a cluster of three hits, as most are
-    bytes_per_item=8 + 8 + 4 + 4 + 3 * (8 + 1 + 1 + 8) + 32, item="cluster", registers=48,
+    bytes_per_item=8 + 8 + 4 + 4 + 3 * (8 + 1 + 1 + 8) + 32, item="cluster", registers=64,
 )  # fmt: skip
 
 KERNELS = (_MARK, _DESCRIBE)

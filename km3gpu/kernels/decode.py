@@ -29,7 +29,7 @@ _EVENT = {
 
 _VECTOR_COUNTS = Kernel(
     "decode.vector_counts", _cpu.vector_counts_block, _cpu.vector_counts_blocks,
-    (("u1[]", "i8[]", "i8", "i8[]"),), bytes_per_item=4 + 8 + 8, item="entry", registers=32,
+    (("u1[]", "i8[]", "i8", "i8[]"),), bytes_per_item=4 + 8 + 8, item="entry", registers=40,
 )  # fmt: skip
 _SNAPSHOT_HITS = Kernel(
     "decode.snapshot_hits", _cpu.snapshot_hits_block, _cpu.snapshot_hits_blocks,
