@@ -69,8 +69,8 @@ class EarthOrientation:
         Returns
         -------
         OrientationOfDays
-            Outside of the tables UT1 - UTC is 0 and the pole its mean, as astropy
-            has it.
+            Past the tables UT1 - UTC stays as it was last, and the pole is its mean:
+            that is what astropy does.
         """
         outside = (mjd < self.first_mjd) | (mjd >= self.last_mjd)
         i = np.clip(mjd - self.first_mjd, 0, len(self.status) - 2)
@@ -81,7 +81,7 @@ class EarthOrientation:
         # UT1 - UTC jumps at a leap second, UT1 - TAI does not
         drift = change(self.ut1_utc)
         return OrientationOfDays(
-            np.where(outside, 0.0, self.ut1_utc[i]),
+            np.where(outside, self.ut1_utc[np.where(mjd < self.first_mjd, 0, -1)], self.ut1_utc[i]),
             drift - np.round(drift),
             np.where(outside, MEAN_POLE[0], self.xp[i]),
             change(self.xp),

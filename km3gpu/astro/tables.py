@@ -53,7 +53,7 @@ class SkyTable:
         See `km3gpu.kernels.scalar.sky`.
     status : (n_days,) int8
         0 final, 1 rapid service, 2 predicted, 3 outside of the IERS tables (UT1 - UTC
-        is 0 and the pole its mean there: the sky may turn by up to 13 arcsec).
+        stays as it was last there, and the pole is its mean).
     iers_version, iers_digest : str
         The tables that it was made from.
     """

@@ -44,7 +44,7 @@ FRAMES: dict[str, Any] = {
 
 
 class DegradedSkyWarning(UserWarning):
-    """Times outside of the IERS tables: the sky may be turned by up to 13 arcsec."""
+    """Times outside of the IERS tables: the sky may be turned by some arcseconds."""
 
 
 def local_to_icrs(
@@ -261,8 +261,8 @@ def table_for(time_ns: Any, iers: str | None = None) -> SkyTable:
         warnings.warn(
             DegradedSkyWarning(
                 f"{n_days} of the days from {day_name(first)} to {day_name(last)} are "
-                f"outside of the IERS tables ({table.iers_version}): UT1 - UTC is taken as 0 there, "
-                "which may turn the sky by up to 13 arcsec"
+                f"outside of the IERS tables ({table.iers_version}): UT1 - UTC is taken to stay as it was "
+                "last, and every 0.1 s that it drifts from there turns the sky by 1.5 arcsec"
             ),
             stacklevel=_OUTSIDE_OF_THIS_FILE,
         )
