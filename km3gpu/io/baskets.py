@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 from km3gpu.errors import FormatError, TruncatedFileError
-from km3gpu.io.codecs import decompress
+from km3gpu.io.codecs import decompress, most_unpacked
 from km3gpu.io.cursor import UnreadableError
 from km3gpu.io.rootfile import RootFile
 from km3gpu.io.roottree import Branch, Tree
 
-__all__ = ["Basket", "basket_range", "entry_bytes", "read_basket"]
+__all__ = ["Basket", "basket_range", "claimed_bytes", "entry_bytes", "read_basket"]
 
 _KEY = struct.Struct(">ihiIh")
 _HEAD = struct.Struct(">Hiiii")  # version, buffer size, entry size, entries, end of the data
@@ -111,43 +111,66 @@ def _read_basket(file: RootFile, branch: Branch, index: int) -> Basket:
         record: Any = file.span(seek, int(branch.nbytes[index]))
     else:
         record = memoryview(branch.embedded[index - branch.n_baskets + len(branch.embedded)])
-    nbytes, _, objlen, _, keylen = _KEY.unpack_from(record, 0)
-    n_head = keylen - _HEAD_SIZE
-    if n_head < _KEY.size or keylen > len(record):
-        raise UnreadableError(f"its key is {keylen} bytes long")
-    _, _, _, n_entries, last = _HEAD.unpack_from(record, n_head)
+    nbytes, version, objlen, _, keylen = _KEY.unpack_from(record, 0)
+    entry_size, n_entries, last = _basket_head(record, version, keylen)
     start, stop = int(branch.entries[index]), int(branch.entries[index + 1])
-    border = last - keylen
-    if not seek:
-        return _embedded(record, keylen, n_entries, border, start)
-    if nbytes != len(record):
-        raise UnreadableError(f"it claims {nbytes} bytes, its branch {len(record)}")
     if n_entries != stop - start:
         raise UnreadableError(f"it claims {n_entries} entries, its branch {stop - start}")
-    if border < 0 or objlen < border:
-        raise UnreadableError(f"its data end at byte {border} of {objlen}")
+    border = last - keylen
+    if border < 0:
+        raise UnreadableError(f"its data end {-border} bytes before they begin")
+    if not seek:
+        data, offsets = _embedded(record, keylen, entry_size, n_entries, border)
+        return Basket(data, offsets, start, n_entries)
+    if nbytes != len(record):
+        raise UnreadableError(f"it claims {nbytes} bytes, its branch {len(record)}")
     body = record[keylen:]
+    if objlen < border or objlen > most_unpacked(body):
+        raise UnreadableError(f"it claims {objlen} bytes, {border} of them data, out of {len(body)}")
     if objlen > len(body):
         body = decompress(body, objlen)
-    raw = np.frombuffer(body, np.uint8, objlen)
-    raw.flags.writeable = False  # one type for the kernels, wherever the bytes come from
+    raw = _bytes(body, 0, objlen)
     offsets = None
     if border != objlen:
         offsets = _offsets(raw[border:], keylen, border, n_entries)
+    elif n_entries > border:
+        raise UnreadableError(f"it claims {n_entries} entries in {border} bytes")
     return Basket(raw[:border], offsets, start, n_entries)
 
 
-def _embedded(record: memoryview, keylen: int, n_entries: int, border: int, start: int) -> Basket:
+def _basket_head(record: Any, version: int, keylen: int) -> tuple[int, int, int]:
+    """Read what follows the key: (size of an entry, number of entries, end of the data)."""
+    pos = _KEY.size + 2 + (16 if version > 1000 else 8)
+    for _ in range(3):  # class, name and title
+        pos += 1 + record[pos]
+    if keylen - pos != _HEAD_SIZE or keylen > len(record):
+        # one byte more tells that ROOT shall make the offsets itself
+        # (ROOT::Experimental::EIOFeatures), which KM3NeT's writers never ask for
+        raise UnreadableError(f"its head is {keylen - pos} bytes long instead of {_HEAD_SIZE}")
+    _, _, entry_size, n_entries, last = _HEAD.unpack_from(record, pos)
+    return entry_size, n_entries, last
+
+
+def _embedded(
+    record: memoryview, keylen: int, entry_size: int, n_entries: int, border: int
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Read a basket inside the tree's record: offsets first, then the key again, then the data."""
     pos = keylen
     offsets = None
-    size = _HEAD.unpack_from(record, keylen - _HEAD_SIZE)[2]
-    if size * n_entries != border:
-        table = np.frombuffer(record, np.uint8, 4 * (n_entries + 2), pos)
-        offsets = _offsets(table, keylen, border, n_entries)
+    if entry_size * n_entries != border:
+        offsets = _offsets(_bytes(record, pos, 4 * (n_entries + 1)), keylen, border, n_entries)
         pos += 4 * (n_entries + 1)
-    pos += keylen
-    return Basket(np.frombuffer(record, np.uint8, border, pos), offsets, start, n_entries)
+    elif n_entries > border:
+        raise UnreadableError(f"it claims {n_entries} entries in {border} bytes")
+    return _bytes(record, pos + keylen, border), offsets
+
+
+def _bytes(buffer: Any, start: int, n: int) -> np.ndarray:
+    if start + n > len(buffer):
+        raise UnreadableError(f"{n} bytes from {start} in a record of {len(buffer)}")
+    raw = np.frombuffer(buffer, np.uint8, n, start)
+    raw.flags.writeable = False  # one type for the kernels, wherever the bytes come from
+    return raw
 
 
 def _offsets(table: np.ndarray, keylen: int, border: int, n_entries: int) -> np.ndarray:
@@ -161,6 +184,26 @@ def _offsets(table: np.ndarray, keylen: int, border: int, n_entries: int) -> np.
     if n_entries and (offsets[0] < 0 or (offsets[1:] < offsets[:-1]).any()):
         raise UnreadableError("its offsets are not in order")
     return offsets
+
+
+def claimed_bytes(tree: Tree, branch: Branch, start: int, stop: int) -> int:
+    """Give the most data bytes that the baskets of an entry range can hold.
+
+    It comes from the file's sizes, so that a damaged count is found out before
+    memory is taken for it.
+    """
+    most = 0
+    for index in basket_range(branch, start, stop):
+        seek = int(branch.seek[index])
+        if not seek:
+            most += len(branch.embedded[index - branch.n_baskets + len(branch.embedded)])
+            continue
+        size = min(int(branch.nbytes[index]), tree.file.size - seek)
+        if size >= _KEY.size:
+            _, _, objlen, _, keylen = _KEY.unpack_from(tree.file.data, seek)
+            body = tree.file.data[seek + max(keylen, 0) : seek + size]
+            most += min(max(objlen, 0), max(most_unpacked(body), len(body)))
+    return most
 
 
 def entry_bytes(tree: Tree, branch: Branch, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:

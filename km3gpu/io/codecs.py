@@ -17,7 +17,7 @@ from typing import Any
 from km3gpu.errors import MissingExtraError
 from km3gpu.io.cursor import UnreadableError
 
-__all__ = ["decompress", "zlib_library"]
+__all__ = ["decompress", "most_unpacked", "zlib_library"]
 
 _HEADER = 9
 
@@ -74,6 +74,11 @@ def decompress(data: Any, size: int) -> Any:
             raise UnreadableError(f"a compressed block gave {len(part)} bytes instead of {unpacked}")
         parts.append(part)
     return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def most_unpacked(data: Any) -> int:
+    """Give the most bytes that a record could decompress to, by its size and codec."""
+    return len(data) * _MOST_PER_BYTE.get(bytes(data[:2]), 1)
 
 
 @functools.cache

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from km3gpu.errors import FormatError
-from km3gpu.io.baskets import basket_range, entry_bytes, read_basket
+from km3gpu.io.baskets import basket_range, claimed_bytes, entry_bytes, read_basket
 from km3gpu.io.roottree import Branch, Tree
 from km3gpu.kernels.cpu import lists
 from km3gpu.table import Ragged, counts_to_offsets
@@ -162,7 +162,10 @@ def _counter(tree: Tree, branch: Branch) -> Branch:
 def _fixed(tree: Tree, branch: Branch, kind: str, start: int, stop: int) -> np.ndarray:
     stored = np.dtype(kind).newbyteorder(">")
     width = stored.itemsize * int(np.prod(branch.shape, dtype=np.int64))
-    out = np.empty((max(stop - start, 0), *branch.shape), kind)
+    n = max(stop - start, 0)
+    if n * width > claimed_bytes(tree, branch, start, stop):
+        raise _misfit(tree, branch, None, f"its baskets are too small for {n} entries")
+    out = np.empty((n, *branch.shape), kind)
     at = 0
     for index in basket_range(branch, start, stop):
         basket = read_basket(tree, branch, index)
@@ -180,7 +183,10 @@ def _flat_items(tree: Tree, branch: Branch, kind: str, start: int, stop: int, ro
     """Read a member of a split collection: items without gaps, cut by the collection's offsets."""
     stored = np.dtype(kind).newbyteorder(">")
     width = stored.itemsize * int(np.prod(branch.shape, dtype=np.int64))
-    out = np.empty((int(rows[-1]), *branch.shape), kind)
+    n = int(rows[-1])
+    if n * width > claimed_bytes(tree, branch, start, stop):
+        raise _misfit(tree, branch, None, f"its baskets are too small for {n} items")
+    out = np.empty((n, *branch.shape), kind)
     for index in basket_range(branch, start, stop):
         basket = read_basket(tree, branch, index)
         lo = max(start - basket.start, 0)

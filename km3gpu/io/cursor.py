@@ -92,14 +92,14 @@ class Cursor:
 
         The position is -1 where no byte count was written.
         """
-        count = self.get("I")
-        if count & _BYTE_COUNT and count != _NEW_CLASS:
-            stop = self.pos + (count & ~_BYTE_COUNT)
-            if stop > len(self.data):
-                raise UnreadableError("an object runs past the end of its record")
-            return self.get("H"), stop
-        self.pos -= 4
-        return self.get("H"), -1
+        first = self.get("H")
+        if not first & _BYTE_COUNT >> 16:
+            return first, -1
+        count = ((first << 16) | self.get("H")) & ~_BYTE_COUNT
+        stop = self.pos + count
+        if stop > len(self.data):
+            raise UnreadableError("an object runs past the end of its record")
+        return self.get("H"), stop
 
     def skip_object(self) -> None:
         """Skip an object that begins with its byte count."""

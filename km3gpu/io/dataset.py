@@ -184,7 +184,7 @@ def plan_edges(dataset: Dataset, step: int | str | None, wanted: Wanted) -> list
             raise ConfigError(f"a step of {step} events", remedy="take at least 1")
         size = step
     else:
-        share = parse_size(step or "64 MB") / max(dataset.nbytes(wanted), 1)
+        share = parse_size("64 MB" if step is None else step) / max(dataset.nbytes(wanted), 1)
         size = max(1, int(min(share, 1.0) * n))
     if n == 0:
         return []

@@ -13,7 +13,7 @@ from km3gpu.io.rootfile import RootFile
 
 __all__ = ["read_meta"]
 
-_LIST = "JMeta"  # names the applications in the order they ran
+_LIST = "JMeta"  # names an application; one per step of the chain
 _NAMES = {"GIT": "git", "SVN": "git", "ROOT": "root"}
 
 
@@ -24,9 +24,10 @@ def read_meta(file: RootFile) -> list[dict[str, Any]]:
     -------
     list of dict
         One per application, in the order in which they ran:
-        ``application, git, root, namespace, command, system, time`` (the ISO
-        time of writing, the writer's local clock), and whatever else it wrote.
-        Empty for a file without the folder.
+        ``application, git, root, namespace, command, system, time``, and
+        whatever else it wrote.  ``git`` is the revision (that of Subversion in
+        old files), ``time`` the ISO time at which this file was written, by
+        the writer's clock.  Empty for a file without the folder.
 
     Raises
     ------
@@ -52,7 +53,8 @@ def read_meta(file: RootFile) -> list[dict[str, Any]]:
             **_parse(text),
             "time": iso_time(key.datime),
         }
-    names = [name for _, name in sorted(order) if name in found]
+    # each application writes itself first and then copies what its input had
+    names = [name for _, name in sorted(order, reverse=True) if name in found]
     return [found[n] for n in dict.fromkeys([*names, *found])]
 
 
