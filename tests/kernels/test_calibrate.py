@@ -128,7 +128,7 @@ def test_refuses_what_does_not_fit(table: Any) -> None:
         calibrate.hits(dom, channel, tdc, tot, table[0], slewing=np.zeros((2, 2)))
 
     class OnDevice:
-        __cuda_array_interface__: dict[str, Any] = {}
+        __cuda_array_interface__ = None
         dtype = tot.dtype
         ndim = 1
         flags = tot.flags
@@ -190,8 +190,7 @@ def test_reproduces_jpp_from_a_table_of_the_file_itself(where: Where, jpp: dict[
     assert len(jpp["t"]) == 181_484
     key = jpp["dom_id"].astype("i8") * 31 + jpp["channel_id"]
     _, one = np.unique(key, return_index=True)
-    modules, first, counts = np.unique(jpp["dom_id"][one], return_index=True, return_counts=True)
-    assert (counts <= 31).all()
+    modules = np.unique(jpp["dom_id"])
     rows = np.zeros((len(modules) * 31, 7))
     at = np.searchsorted(modules, jpp["dom_id"][one]) * 31 + jpp["channel_id"][one]
     rows[at, 1:] = np.stack([jpp[c][one] for c in PLACE], axis=1)
