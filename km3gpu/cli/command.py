@@ -11,6 +11,7 @@ import functools
 import inspect
 import os
 import sys
+import textwrap
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -74,14 +75,14 @@ def ended(debug: bool) -> Iterator[None]:
         yield
     except (typer.Exit, typer.Abort, typer.BadParameter, BrokenPipeError):
         raise
+    except Km3GpuError as error:  # before KeyboardInterrupt, which an interrupted run is too
+        _say(f"error: {error}", debug)
+        raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
         _say("interrupted", debug)
         raise typer.Exit(130) from None
-    except Km3GpuError as error:
-        _say(f"error: {error}", debug)
-        raise typer.Exit(error.exit_code) from None
     except Exception as error:
-        words = " ".join(f"{type(error).__name__}: {error}".split())
+        words = textwrap.shorten(f"{type(error).__name__}: {error}", 300, placeholder=" ...")
         _say(f"error: unexpected {words}; this is a fault of km3gpu, --debug shows where", debug)
         raise typer.Exit(1) from None
 

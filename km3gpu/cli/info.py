@@ -26,18 +26,15 @@ def register(app: typer.Typer) -> None:
         as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     ) -> None:
         """Say what a file is: detector, run, time range, events, tables, header, applications."""
-        from km3gpu.cli.printing import console, facts, print_json
+        from km3gpu.cli.printing import facts, print_json, show
         from km3gpu.io.paths import resolve
 
         found = [describe(path, rows) for path in resolve(files)]
         if as_json:
             print_json(found)
             return
-        out = console()
         for i, each in enumerate(found):
-            if i:
-                out.print()
-            out.print(facts(each["path"], _pairs(each)))
+            show(*([""] if i else []), facts(each["path"], _pairs(each)))
 
 
 def describe(path: str, rows: bool = False) -> dict[str, Any]:
@@ -68,15 +65,14 @@ def describe(path: str, rows: bool = False) -> dict[str, Any]:
         try:
             return _detector(Detector.open(path))
         except FormatError as other:
-            # bytes that begin like a detector file get that reader's words
-            raise (error if "no detector file" in other.what else other) from None
+            named_so = Path(path).suffix.lower() in (".detx", ".datx")
+            raise (other if named_so else error) from None
 
 
 def _data(path: str, rows: bool) -> dict[str, Any]:
     from km3gpu.io import open as open_source
 
     source = open_source(path)
-    first, last = _times(source)
     header = source.header
     return {
         "path": path,
@@ -88,8 +84,7 @@ def _data(path: str, rows: bool) -> dict[str, Any]:
         "detector": source.detector_id,
         "run": source.run_id,
         "events": source.n_events,
-        "first": first,
-        "last": last,
+        **_times(source),
         "tables": {name: list(columns) for name, columns in source.tables.items()},
         "rows": _rows(source) if rows else None,
         "header": None if header is None else dict(header.raw),
@@ -97,20 +92,21 @@ def _data(path: str, rows: bool) -> dict[str, Any]:
     }
 
 
-def _times(source: Any) -> tuple[str | None, str | None]:
-    """Give the dates of the first and last event; None where there is none."""
+def _times(source: Any) -> dict[str, Any]:
+    """Give the dates of the earliest and latest event, and how many have none."""
     import numpy as np
 
-    n = source.n_events
-    if n == 0 or "time_ns" not in source.tables.get("events", ()):
-        return None, None
-    found = []
-    for i in (0, n - 1):
-        chunk = source.read(columns={"events": ("time_ns",)}, entries=(i, i + 1), backend="cpu")
-        ns = int(chunk.events.flat("time_ns")[0])
-        # simulated events count from 1970: that is no date
-        found.append(f"{np.datetime64(ns, 'ns').astype('M8[us]')}Z" if ns > 10**9 * 63_072_000 else None)
-    return found[0], found[1]
+    if "time_ns" not in source.tables.get("events", ()):
+        return {"first": None, "last": None, "without_date": source.n_events}
+    chunks = source.chunks(columns={"events": ("time_ns",)}, backend="cpu")
+    times = np.concatenate([np.zeros(0, "i8"), *(c.events.flat("time_ns") for c in chunks)])
+    dated = times[times > _BEFORE_KM3NET]
+    first, last = (
+        (f"{np.datetime64(int(t), 'ns').astype('M8[us]')}Z" for t in (dated.min(), dated.max()))
+        if len(dated)
+        else (None, None)
+    )
+    return {"first": first, "last": last, "without_date": len(times) - len(dated)}
 
 
 def _rows(source: Any) -> dict[str, int]:
@@ -169,7 +165,7 @@ def _pairs(d: dict[str, Any]) -> list[tuple[str, object]]:
         ("run", d["run"]),
         ("events", f"{d['events']:,} in tree {d['tree']}"),
         ("other trees", others),
-        ("time", "" if d["first"] is None else f"{d['first']} to {d['last']}"),
+        ("time", _time(d)),
         ("tables", "\n".join(tables)),
         ("uuid", d["uuid"]),
         ("made by", "\n".join(made)),
@@ -177,4 +173,13 @@ def _pairs(d: dict[str, Any]) -> list[tuple[str, object]]:
     ]
 
 
+def _time(d: dict[str, Any]) -> str:
+    if d["first"] is None:
+        return "no event has a date (simulated events carry none)" if d["events"] else ""
+    missing = f"; {d['without_date']:,} events without a date" if d["without_date"] else ""
+    return f"{d['first']} to {d['last']}{missing}"
+
+
+# simulated events count from 1970, or carry a stamp that was never set
+_BEFORE_KM3NET = 946_684_800 * 10**9  # 2000-01-01
 _KINDS = {"offline": "offline events", "daq": "events of the data acquisition"}

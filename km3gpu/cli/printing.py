@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Iterable, Sequence
@@ -10,17 +11,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import RenderableType
     from rich.table import Table
 
-__all__ = ["bytes_text", "console", "facts", "grid", "print_json"]
+__all__ = ["bytes_text", "facts", "grid", "print_json", "show"]
 
 
-def console() -> Console:
-    """Give the console of stdout: as wide as the terminal, and never cut in a pipe."""
+def show(*parts: RenderableType) -> None:
+    """Print tables, trees and text: in the terminal's width; in a pipe plain and never cut."""
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else 200, highlight=False)
+    if sys.stdout.isatty():
+        Console(highlight=False).print(*parts, sep="\n")
+        return
+    text = io.StringIO()
+    plain = Console(width=200, highlight=False, color_system=None, file=text)
+    plain.print(*parts, sep="\n")
+    # cells are filled up with blanks, which nobody wants in a file
+    sys.stdout.writelines(line.rstrip() + "\n" for line in text.getvalue().splitlines())
 
 
 def grid(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:

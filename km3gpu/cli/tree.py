@@ -17,13 +17,16 @@ def register(app: typer.Typer) -> None:
     @command(app, "tree")
     def tree(
         file: Annotated[str, typer.Argument(metavar="FILE", help="A data file.")],
+        everything: Annotated[
+            bool, typer.Option("--all", help="Columns of trees without entries too.")
+        ] = False,
         as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     ) -> None:
         """List the trees of a file, and the tables and columns that km3gpu reads from them."""
         from rich.text import Text
         from rich.tree import Tree
 
-        from km3gpu.cli.printing import console, print_json
+        from km3gpu.cli.printing import print_json, show
 
         found = contents(file)
         if as_json:
@@ -34,13 +37,15 @@ def register(app: typer.Typer) -> None:
             top = root.add(
                 Text(f"{name}  {entry['entries']:,} entries" + ("" if entry["tables"] else ", not read"))
             )
+            if not (entry["entries"] or everything):
+                continue
             for table, columns in entry["tables"].items():
                 branch = top.add(Text(table, style="bold"))
                 width = max((len(c["name"]) for c in columns), default=0)
                 for c in columns:
                     line = f"{c['name']:<{width}}  {c['dtype']:<6} {c['unit']:<4} {c['meaning']}"
                     branch.add(Text(line.rstrip()))
-        console().print(root)
+        show(root)
 
 
 def contents(path: str) -> dict[str, Any]:

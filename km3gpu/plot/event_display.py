@@ -116,7 +116,7 @@ def event_display(chunk: Chunk, event: int = 0, detector: Detector | None = None
 def _legend(figure: Figure, axes: Axes) -> None:
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(
-        handles, labels, loc="upper left", bbox_to_anchor=(0.055, 0.905), ncols=len(labels), columnspacing=1.4
+        handles, labels, loc="upper left", bbox_to_anchor=(0.055, 0.9), ncols=len(labels), columnspacing=1.4
     )
 
 
@@ -129,8 +129,9 @@ def _words(figure: Figure, view: View) -> None:
         ("trigger", "trigger_counter"),
     )
     title = " · ".join(f"{word} {int(row[key][0])}" for word, key in names if key in row)
-    figure.text(0.065, 0.957, title or f"event {view.row}", fontsize=14, weight="bold")
-    figure.text(0.065, 0.925, " · ".join(_facts(view, row)), fontsize=9.5, color=COLOURS["quiet"])
+    figure.text(0.065, 0.964, title or f"event {view.row}", fontsize=14, weight="bold")
+    for y, facts in ((0.937, _hit_facts(view, row)), (0.914, _track_facts(view, row))):
+        figure.text(0.065, y, " · ".join(facts), fontsize=9.5, color=COLOURS["quiet"])
     figure.text(
         0.065,
         0.02,
@@ -141,7 +142,7 @@ def _words(figure: Figure, view: View) -> None:
     )
 
 
-def _facts(view: View, row: Mapping[str, np.ndarray]) -> list[str]:
+def _hit_facts(view: View, row: Mapping[str, np.ndarray]) -> list[str]:
     facts = []
     if "time_ns" in row and row["time_ns"][0] > _FIRST_LIGHT:  # simulated events may carry no date
         utc = dt.datetime.fromtimestamp(int(row["time_ns"][0]) // 10**9, dt.UTC)
@@ -151,15 +152,21 @@ def _facts(view: View, row: Mapping[str, np.ndarray]) -> list[str]:
         facts.append(f"{len(view.clusters['t_first']):,} coincidences")
     if (outside := len(view.hits) - len(view.shown)) > 0:
         facts.append(f"{outside:,} hits outside the window")
-    if view.track is not None:
-        if "track_E" in row:
-            facts.append(f"best track {_energy(float(row['track_E'][0]))}")
-        facts += [f"{n} {np.degrees(row[n][0]):.1f}°" for n in ("zenith", "azimuth") if n in row]
-        facts += [
-            f"{n.upper() if n == 'ra' else 'Dec'} {np.degrees(row[n][0]):.2f}°"
-            for n in ("ra", "dec")
-            if n in row
-        ]
+    return facts
+
+
+def _track_facts(view: View, row: Mapping[str, np.ndarray]) -> list[str]:
+    if view.track is None:
+        return []
+    facts = [f"best track {_energy(float(row['track_E'][0]))}"] if "track_E" in row else []
+    for name, word, digits in (
+        ("zenith", "zenith", 1),
+        ("azimuth", "azimuth", 1),
+        ("ra", "RA", 2),
+        ("dec", "Dec", 2),
+    ):
+        if name in row:
+            facts.append(f"{word} {np.degrees(row[name][0]):.{digits}f}°")
     return facts
 
 

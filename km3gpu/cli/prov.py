@@ -1,0 +1,160 @@
+"""``km3gpu prov``: where rows came from."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from km3gpu.cli.command import command
+
+if TYPE_CHECKING:
+    from rich.tree import Tree
+
+__all__ = ["register", "tree"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to `app`."""
+    prov = typer.Typer(help="Where rows came from: the record of a run.", no_args_is_help=True)
+    app.add_typer(prov, name="prov")
+
+    @prov.callback()
+    def group() -> None:
+        """Where rows came from: the record of a run."""
+
+    @command(prov, "show")
+    def show(
+        record: Annotated[
+            str, typer.Argument(metavar="RUN_OR_FILE", help="Directory of a run, or one of its outputs.")
+        ],
+        chunks: Annotated[bool, typer.Option("--chunks", help="List every chunk.")] = False,
+        as_json: Annotated[bool, typer.Option("--json", help="Print the record itself.")] = False,
+    ) -> None:
+        """Show the record of a run: inputs, stages, environment, chunks, outputs, and how it went."""
+        from km3gpu.cli import printing
+        from km3gpu.pipeline import provenance
+
+        found = provenance.read(record)
+        if as_json:
+            printing.print_json(found)
+        else:
+            printing.show(tree(record, found, chunks))
+
+
+def tree(name: str, record: Mapping[str, Any], chunks: bool = False) -> Tree:
+    """Lay a record out as a tree.
+
+    Parameters
+    ----------
+    name : str
+        What it is the record of.
+    record : mapping
+        From `km3gpu.pipeline.provenance.read`: of a run, or embedded in an
+        output, which has no sessions.
+    chunks : bool
+        List every chunk; else only how many there are.
+    """
+    from rich.text import Text
+    from rich.tree import Tree
+
+    root = Tree(Text(name, style="bold"))
+
+    def branch(title: str, entries: Iterable[str | tuple[str, list[str]]]) -> None:
+        found = list(entries)
+        if not found:
+            return
+        top = root.add(Text(title, style="bold"))
+        for entry in found:
+            text, below = (entry, []) if isinstance(entry, str) else entry
+            at = top.add(Text(text))
+            for line in below:
+                at.add(Text(line))
+
+    branch("plan", _plan(record))
+    branch("sessions", map(_session, record.get("sessions", [])))
+    branch("inputs", map(_input, record["inputs"]))
+    branch("stages", map(_stage, record["stages"]))
+    branch("environments", (_environment(d, e) for d, e in record["environments"].items()))
+    done = record["chunks"]
+    n_out = sum(c["n_out"] for c in done)
+    count = f"chunks: {len(done)} done, {len(record['missing'])} missing, {n_out:,} events"
+    branch(count, map(_chunk, done) if chunks else ["km3gpu prov show --chunks lists them"])
+    branch("missing", (_missing(m) for m in record["missing"]))
+    branch("outputs", (f"{o['name']}  {o['digest']}" for o in record.get("outputs", [])))
+    return root
+
+
+def _plan(record: Mapping[str, Any]) -> list[str]:
+    git = record.get("git")
+    said = [f"{record['plan']}, code {record['code']}"]
+    if git:
+        changed = " with uncommitted changes" if git["dirty"] else ""
+        said.append(f"git {git['commit'][:12]}{changed}")
+    if "status" in record:
+        said.append(record["status"])
+    origins = record.get("configuration", {}).get("origins", {})
+    set_by = {k: v for k, v in origins.items() if k.startswith("run.") and v != "default"}
+    settings = record.get("configuration", {}).get("run", {})
+    said += [f"{k} = {settings.get(k.removeprefix('run.'))!r} ({v})" for k, v in set_by.items()]
+    return said
+
+
+def _session(session: Mapping[str, Any]) -> tuple[str, list[str]]:
+    ended = session.get("ended", {})
+    took = f" after {ended['time'] - session['time']:.1f} s" if "time" in ended else ""
+    text = f"{_utc(session['time'])}  {ended.get('status', 'killed')}{took} on {session['worker']}"
+    said = [" ".join(session["command"])]
+    if session["resumed"]:
+        said.append(f"{session['resumed']} chunks were done before")
+    if ended.get("error"):
+        said.append(ended["error"])
+    return text, said
+
+
+def _input(source: Mapping[str, Any]) -> tuple[str, list[str]]:
+    said = [source["digest"]]
+    if source["role"] == "data":
+        said.append(
+            f"{source['kind']}, tree {source['tree']}, {source['n_entries']:,} entries, uuid {source['uuid']}"
+        )
+    said += [f"made by {a['application']} {a['git']} {a['time']}" for a in source["meta"]]
+    return f"{source['role']}  {source['path']}", said
+
+
+def _stage(stage: Mapping[str, Any]) -> str:
+    settings = ", ".join(f"{k} = {v!r}" for k, v in stage.items() if k != "stage")
+    return f"{stage['stage']}  {settings}".rstrip()
+
+
+def _environment(digest: str, env: Mapping[str, Any]) -> tuple[str, list[str]]:
+    gpu = (
+        env["gpu"] if isinstance(env["gpu"], str) else f"{env['gpu']['name']}, driver {env['gpu']['driver']}"
+    )
+    shown = ("km3gpu", "numpy", "numba", "awkward", "pyarrow", "h5py", "astropy")
+    packages = env["packages"]
+    versions = ", ".join(f"{name} {packages[name]}" for name in shown if name in packages)
+    return f"{digest}  {env['python']}, {env['system']}", [
+        f"CPU {env['cpu']}",
+        f"GPU {gpu}",
+        f"{len(packages)} packages: {versions}, ...",
+    ]
+
+
+def _chunk(chunk: Mapping[str, Any]) -> str:
+    start, stop = chunk["entries"]
+    return f"{chunk['id']}  {Path(chunk['path']).name} {chunk['tree']}[{start}:{stop}]  {chunk['device']}"
+
+
+def _missing(chunk: Any) -> str:
+    if isinstance(chunk, str):
+        return chunk
+    start, stop = chunk["entries"]
+    return f"{chunk['id']}  {Path(chunk['path']).name} [{start}:{stop}]  {chunk['why']}"
+
+
+def _utc(seconds: float) -> str:
+    return f"{dt.datetime.fromtimestamp(seconds, dt.UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+OFFLINE = "offline/mcv6.gsg_nue-CCHEDIS_1e4-1e6GeV.sirene.jte.jchain.aanet.1.root"
+DAQ = "online/muon_cc_daqevents.root"
+
+
+def test_a_daq_file(km3gpu):
+    said = km3gpu("info", "testdata:" + DAQ)
+    assert said.code == 0
+    lines = [line.split(None, 1) for line in said.out.splitlines()]
+    facts = {line[0]: line[1] for line in lines if len(line) == 2}
+    assert facts["is"].startswith("events of the data acquisition")
+    assert (facts["detector"], facts["run"]) == ("133", "13339")
+    assert facts["events"] == "250 in tree KM3NET_EVENT"
+    assert facts["time"].startswith("2022-09-28T")
+    assert "JConvert 18.4.0" in said.out
+
+
+def test_json_with_rows(km3gpu):
+    (found,) = json.loads(km3gpu("info", "--json", "--rows", "testdata:" + DAQ).out)
+    assert found["rows"] == {"events": 250, "hits": 319_713, "triggered_hits": 141_244}
+    assert found["kind"] == "daq"
+    assert found["detector"] == 133
+    assert found["events"] == 250
+    assert found["applications"][0]["application"] == "JConvert"
+
+
+def test_simulated_events_have_no_date(km3gpu):
+    (found,) = json.loads(km3gpu("info", "--json", "testdata:" + OFFLINE).out)
+    assert (found["first"], found["last"], found["without_date"]) == (None, None, 31)
+    assert found["header"]["start_run"].split() == ["1"]
+    assert "no event has a date" in km3gpu("info", "testdata:" + OFFLINE).out
+
+
+def test_several_files_and_globs(km3gpu, data):
+    said = km3gpu("info", "--json", data / DAQ, str(data / "offline" / "mcv6.gsg_nue*.root"))
+    assert [f["events"] for f in json.loads(said.out)] == [250, 31]
+
+
+def test_a_detector_file(km3gpu):
+    (found,) = json.loads(km3gpu("info", "--json", "testdata:datx/KM3NeT_00000133_20221025.datx").out)
+    assert (found["kind"], found["detector"], found["version"]) == ("detector", 133, 5)
+    assert (found["strings"], found["modules"], found["base_modules"], found["pmts"]) == (21, 399, 21, 11_718)
+    assert "11,718" in km3gpu("info", "testdata:datx/KM3NeT_00000133_20221025.datx").out
+
+
+def test_a_missing_file(km3gpu, tmp_path):
+    said = km3gpu("info", tmp_path / "nothing.root")
+    assert said.code == 1
+    assert "nothing.root" in said.error()
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "empty.root"])
+def test_a_file_of_another_kind(km3gpu, tmp_path, name):
+    (tmp_path / name).write_text("dear diary\n" if name == "notes.txt" else "")
+    said = km3gpu("info", tmp_path / name)
+    assert said.code == 1
+    assert name in said.error()
+
+
+def test_a_broken_detector_file_gets_the_words_of_its_reader(km3gpu, tmp_path):
+    (tmp_path / "det.detx").write_text("133 v5\n1 2\n")
+    assert "det.detx" in km3gpu("info", tmp_path / "det.detx").error()
+
+
+def test_a_truncated_file(km3gpu, data, tmp_path):
+    shutil.copy(data / DAQ, tmp_path / "cut.root")
+    with open(tmp_path / "cut.root", "r+b") as f:
+        f.truncate(3_000_000)
+    said = km3gpu("info", tmp_path / "cut.root")
+    assert said.code == 1
+    assert "cut.root" in said.error()
