@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from km3gpu.backend import Backend
-from km3gpu.detector import datx, detx, writing
+from km3gpu.detector import datx, detx, edits, layout, writing
 from km3gpu.detector.arrays import Content
+from km3gpu.detector.difference import compare
 from km3gpu.errors import FormatError, GeometryError, InputNotFoundError, UnknownNameError
 from km3gpu.extras import resolve_path
 
@@ -55,6 +56,17 @@ class Detector(Content):
 
     path: str = ""
     digest: str = ""
+
+    combine = edits.combine
+    cut = edits.cut
+    diff = compare
+    du_table = layout.du_table
+    neighbours = layout.neighbours
+    refer_to = edits.refer_to
+    rotate = edits.rotate
+    row_at = layout.row_at
+    row_of = layout.row_of
+    translate = edits.translate
 
     @classmethod
     def open(cls, path: str | Path) -> Detector:
@@ -147,6 +159,37 @@ class Detector(Content):
     def n_pmts(self) -> int:
         """Number of PMTs."""
         return len(self.pmts)
+
+    @property
+    def optical(self) -> np.ndarray:
+        """Which modules have PMTs, (n,) bool."""
+        return np.asarray(self.modules.n_pmts > 0)
+
+    @property
+    def dus(self) -> np.ndarray:
+        """Numbers of the strings, sorted."""
+        return np.unique(self.modules.du)
+
+    @property
+    def floors(self) -> np.ndarray:
+        """Numbers of the floors, sorted; 0 stands for base modules."""
+        return np.unique(self.modules.floor)
+
+    @property
+    def centre(self) -> np.ndarray:
+        """Mean position of the optical modules, (3,) [m]."""
+        pos = self.modules.pos[self.optical]
+        return np.asarray(pos.mean(axis=0)) if len(pos) else np.full(3, np.nan)
+
+    @property
+    def floor_distance(self) -> float:
+        """Mean vertical distance between neighbours on a string [m]; see `layout.floor_distance`."""
+        return layout.floor_distance(self)
+
+    @property
+    def volume(self) -> float:
+        """Instrumented volume [m^3]: area of the convex hull from above times height."""
+        return layout.volume(self)
 
     @functools.cached_property
     def lookup(self) -> PmtLookup:
