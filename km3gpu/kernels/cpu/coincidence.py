@@ -6,13 +6,7 @@ import numpy as np
 from numba import prange
 
 from km3gpu.kernels.launch import NONE, block, blocks
-from km3gpu.kernels.scalar.coincidence import (
-    CHANNEL_TOO_HIGH,
-    MOST_CHANNELS,
-    group_end,
-    is_tight,
-    same_group,
-)
+from km3gpu.kernels.scalar.coincidence import CHANNEL_TOO_HIGH, MOST_CHANNELS, is_member, is_tight
 from km3gpu.kernels.scalar.fault import fault
 
 __all__ = ["describe_block", "describe_blocks", "mark_block", "mark_blocks"]
@@ -29,19 +23,30 @@ def mark_block(
     """
     n = order.shape[0]
     p = start
-    while p < stop and p > 0 and same_group(p - 1, p, order, segment, dom_id):
-        p += 1
-    while p < stop:
-        q = p
-        while q < n and same_group(p, q, order, segment, dom_id):
-            end = group_end(q, n, order, segment, dom_id, t, window)
-            enough = end - q >= min_hits and is_tight(
-                q, end, order, t, l2_window, min_hits, dir_x, dir_y, dir_z, min_cos
-            )
-            members[q] = end - q if enough else 0
-            for i in range(q + 1, end):
-                members[i] = 0
-            q = end
+    if 0 < p < stop:
+        event, module = segment[p - 1], dom_id[order[p - 1]]
+        while p < stop and segment[p] == event and dom_id[order[p]] == module:
+            p += 1
+    if p >= stop:
+        return NONE
+    while p < n:
+        event, module, anchor = segment[p], dom_id[order[p]], t[order[p]]
+        if p >= stop and (segment[p - 1] != event or dom_id[order[p - 1]] != module):
+            break
+        q = p + 1
+        members[p] = 0
+        while (
+            q < n
+            and segment[q] == event
+            and dom_id[order[q]] == module
+            and is_member(t[order[q]], anchor, window)
+        ):
+            members[q] = 0
+            q += 1
+        if q - p >= min_hits and (
+            l2_window == np.inf or is_tight(p, q, order, t, l2_window, min_hits, dir_x, dir_y, dir_z, min_cos)
+        ):
+            members[p] = q - p
         p = q
     return NONE
 

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 from numba import cuda
 
-from km3gpu.kernels.scalar.coincidence import (
-    CHANNEL_TOO_HIGH,
-    MOST_CHANNELS,
-    group_end,
-    is_tight,
-    same_group,
-)
+from km3gpu.kernels.scalar.coincidence import CHANNEL_TOO_HIGH, MOST_CHANNELS, is_member, is_tight
 from km3gpu.kernels.scalar.fault import fault
 
 __all__ = ["describe", "mark"]
@@ -23,18 +18,29 @@ def mark(
 ):  # fmt: skip
     """Mark the anchors among `n` sorted rows with their number of members."""
     for p in range(cuda.grid(1), n, cuda.gridsize(1)):
-        if p > 0 and same_group(p - 1, p, order, segment, dom_id):
+        event = segment[p]
+        module = dom_id[order[p]]
+        if p > 0 and segment[p - 1] == event and dom_id[order[p - 1]] == module:
             continue
-        q = p
-        while q < n and same_group(p, q, order, segment, dom_id):
-            end = group_end(q, n, order, segment, dom_id, t, window)
-            enough = end - q >= min_hits and is_tight(
-                q, end, order, t, l2_window, min_hits, dir_x, dir_y, dir_z, min_cos
-            )
-            members[q] = end - q if enough else 0
-            for i in range(q + 1, end):
-                members[i] = 0
-            q = end
+        first = p
+        while first < n and segment[first] == event and dom_id[order[first]] == module:
+            anchor = t[order[first]]
+            q = first + 1
+            members[first] = 0
+            while (
+                q < n
+                and segment[q] == event
+                and dom_id[order[q]] == module
+                and is_member(t[order[q]], anchor, window)
+            ):
+                members[q] = 0
+                q += 1
+            if q - first >= min_hits and (
+                l2_window == np.inf
+                or is_tight(first, q, order, t, l2_window, min_hits, dir_x, dir_y, dir_z, min_cos)
+            ):
+                members[first] = q - first
+            first = q
 
 
 @cuda.jit

@@ -14,26 +14,16 @@ from typing import Any
 
 from numba.extending import register_jitable
 
-__all__ = ["CHANNEL_TOO_HIGH", "MOST_CHANNELS", "group_end", "is_tight", "same_group"]
+__all__ = ["CHANNEL_TOO_HIGH", "MOST_CHANNELS", "is_member", "is_tight"]
 
 MOST_CHANNELS = 64
 CHANNEL_TOO_HIGH = 1
 
 
 @register_jitable
-def same_group(p: int, q: int, order: Any, segment: Any, dom_id: Any) -> bool:
-    """Tell whether sorted rows `p` and `q` are of one event and module."""
-    return bool(segment[p] == segment[q] and dom_id[order[p]] == dom_id[order[q]])
-
-
-@register_jitable
-def group_end(p: int, n: int, order: Any, segment: Any, dom_id: Any, t: Any, window: float) -> int:
-    """Give the first sorted row after `p` that is no member of the group anchored at `p`."""
-    anchor = t[order[p]]
-    q = p + 1
-    while q < n and same_group(p, q, order, segment, dom_id) and t[order[q]] - anchor <= window:
-        q += 1
-    return q
+def is_member(t: float, anchor: float, window: float) -> bool:
+    """Tell whether a hit at `t` or later belongs to the `anchor`; a NaN never does."""
+    return bool(t - anchor <= window)
 
 
 @register_jitable
@@ -56,11 +46,11 @@ def is_tight(
     """
     for p in range(start, stop - min_hits + 1):
         a = order[p]
-        if t[order[p + min_hits - 1]] - t[a] <= window:
+        if is_member(t[order[p + min_hits - 1]], t[a], window):
             if min_cos <= -1.0:
                 return True
             q = p + 1
-            while q < stop and t[order[q]] - t[a] <= window:
+            while q < stop and is_member(t[order[q]], t[a], window):
                 b = order[q]
                 cosine = (
                     float(dir_x[a]) * float(dir_x[b])
