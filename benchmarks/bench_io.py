@@ -77,10 +77,10 @@ def _opening(n: int) -> list[Row]:
             functions["km3io"] = lambda: km3io.OfflineReader(str(MUON))
         times = alternate(functions, n)
         for peer in [p for p in functions if p != "ours"]:
-            rows.append(ratio_row(f"open a {name} file", times, peer=peer, note=peer))
+            rows.append(ratio_row(f"open {name}, first tree", times, peer=peer, note=peer))
         rows.append(
             Row(
-                f"open a {name} file, schema known",
+                f"open {name}, schema known",
                 1e3 * times["ours"].cpu,
                 "ms",
                 limit=15,
@@ -190,7 +190,7 @@ def _collections(label: str, path: Path, n: int) -> list[Row]:
 def _blocks(tree: Tree, branches: Iterable[Branch]) -> Iterable[tuple[bytes, int]]:
     """Give the zlib blocks of branches: (compressed bytes, size when decompressed)."""
     for branch in branches:
-        for seek, nbytes in zip(branch.seek, branch.nbytes, strict=True):
+        for seek, nbytes in zip(branch.baskets.seek, branch.baskets.nbytes, strict=True):
             record = bytes(tree.file.span(int(seek), int(nbytes)))
             pos = int.from_bytes(record[14:16], "big")
             while record[pos : pos + 2] == b"ZL":

@@ -9,6 +9,8 @@ and those against the file, before memory is taken.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +22,7 @@ from km3gpu.io.cursor import UnreadableError
 from km3gpu.io.rootfile import RootFile
 from km3gpu.io.roottree import Branch, Tree
 
-__all__ = ["Basket", "basket_range", "claimed_bytes", "entry_bytes", "read_basket"]
+__all__ = ["Basket", "basket_range", "claimed_bytes", "entry_bytes", "entry_offsets", "read_basket"]
 
 _KEY = struct.Struct(">ihiIh")
 _HEAD = struct.Struct(">Hiiii")  # version, buffer size, entry size, entries, end of the data
@@ -35,8 +37,10 @@ class Basket:
     ----------
     data : (n_bytes,) uint8 array
         All entries, as stored (big-endian for most types).
-    offsets : (n_entries + 1,) int64 array or None
-        Byte offset of each entry in `data`; None where all have one size.
+    table : (n,) uint8 array or None
+        Byte offsets of the entries as stored; None where all have one size.
+    keylen : int
+        What the stored offsets count from.
     start : int
         Index of the first entry in the tree.
     n_entries : int
@@ -44,16 +48,33 @@ class Basket:
     """
 
     data: np.ndarray
-    offsets: np.ndarray | None
+    table: np.ndarray | None
+    keylen: int
     start: int
     n_entries: int
 
-    def entry_offsets(self) -> np.ndarray:
-        """Give the byte offsets of the entries, made where they are not stored."""
-        if self.offsets is not None:
-            return self.offsets
-        size = len(self.data) // self.n_entries if self.n_entries else 0
-        return np.arange(self.n_entries + 1, dtype=np.int64) * size
+    def offsets(self) -> np.ndarray:
+        """Give the byte offset of each entry in `data`, and its end: (n_entries + 1,) int64.
+
+        Raises
+        ------
+        UnreadableError
+            The stored ones are not in order.
+        """
+        n = self.n_entries
+        if self.table is None:
+            size = len(self.data) // n if n else 0
+            return np.arange(n + 1, dtype=np.int64) * size
+        if len(self.table) < 4 * (n + 1):
+            raise UnreadableError(f"its offsets take {len(self.table)} bytes for {n} entries")
+        # the count comes first, and the end of the last entry is not stored
+        offsets = np.empty(n + 1, np.int64)
+        offsets[:-1] = self.table[4 : 4 * (n + 1)].view(">i4")
+        offsets[:-1] -= self.keylen
+        offsets[-1] = len(self.data)
+        if offsets[0] < 0 or (offsets[1:] < offsets[:-1]).any():
+            raise UnreadableError("its offsets are not in order")
+        return offsets
 
 
 def basket_range(branch: Branch, start: int, stop: int) -> range:
@@ -88,14 +109,27 @@ def read_basket(tree: Tree, branch: Branch, index: int) -> Basket:
     TruncatedFileError
         The file ends before the basket does.
     """
-    try:
+    with _named(tree, branch, index):
         return _read_basket(tree.file, branch, index)
-    except (UnreadableError, struct.error) as error:
+
+
+def entry_offsets(tree: Tree, branch: Branch, index: int, basket: Basket) -> np.ndarray:
+    """Give `Basket.offsets`, with the names of file, tree, branch and basket in its errors."""
+    with _named(tree, branch, index):
+        return basket.offsets()
+
+
+@contextmanager
+def _named(tree: Tree, branch: Branch, index: int) -> Iterator[None]:
+    """Say which basket of what could not be read."""
+    try:
+        yield
+    except (UnreadableError, struct.error, IndexError) as error:
+        first, last = branch.entries[index : index + 2].tolist()
         raise FormatError(
             f"basket {index} of branch {branch.name!r} is damaged: {error}",
             where=tree.where,
-            remedy="fetch the file again, or leave out its entries "
-            f"{int(branch.entries[index])} to {int(branch.entries[index + 1])}",
+            remedy=f"fetch the file again, or leave out its entries {first} to {last}",
         ) from error
     except TruncatedFileError as error:
         raise TruncatedFileError(
@@ -106,11 +140,11 @@ def read_basket(tree: Tree, branch: Branch, index: int) -> Basket:
 
 
 def _read_basket(file: RootFile, branch: Branch, index: int) -> Basket:
-    seek = int(branch.seek[index])
+    seek = int(branch.baskets.seek[index])
     if seek:
-        record: Any = file.span(seek, int(branch.nbytes[index]))
+        record: Any = file.span(seek, int(branch.baskets.nbytes[index]))
     else:
-        record = memoryview(branch.embedded[index - branch.n_baskets + len(branch.embedded)])
+        record = memoryview(branch.baskets.embedded[index - branch.n_baskets + len(branch.baskets.embedded)])
     nbytes, version, objlen, _, keylen = _KEY.unpack_from(record, 0)
     entry_size, n_entries, last = _basket_head(record, version, keylen)
     start, stop = int(branch.entries[index]), int(branch.entries[index + 1])
@@ -120,8 +154,8 @@ def _read_basket(file: RootFile, branch: Branch, index: int) -> Basket:
     if border < 0:
         raise UnreadableError(f"its data end {-border} bytes before they begin")
     if not seek:
-        data, offsets = _embedded(record, keylen, entry_size, n_entries, border)
-        return Basket(data, offsets, start, n_entries)
+        data, table = _embedded(record, keylen, entry_size, n_entries, border)
+        return Basket(data, table, keylen, start, n_entries)
     if nbytes != len(record):
         raise UnreadableError(f"it claims {nbytes} bytes, its branch {len(record)}")
     body = record[keylen:]
@@ -130,12 +164,9 @@ def _read_basket(file: RootFile, branch: Branch, index: int) -> Basket:
     if objlen > len(body):
         body = decompress(body, objlen)
     raw = _bytes(body, 0, objlen)
-    offsets = None
-    if border != objlen:
-        offsets = _offsets(raw[border:], keylen, border, n_entries)
-    elif n_entries > border:
+    if border == objlen and n_entries > border:
         raise UnreadableError(f"it claims {n_entries} entries in {border} bytes")
-    return Basket(raw[:border], offsets, start, n_entries)
+    return Basket(raw[:border], raw[border:] if border != objlen else None, keylen, start, n_entries)
 
 
 def _basket_head(record: Any, version: int, keylen: int) -> tuple[int, int, int]:
@@ -156,13 +187,13 @@ def _embedded(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Read a basket inside the tree's record: offsets first, then the key again, then the data."""
     pos = keylen
-    offsets = None
+    table = None
     if entry_size * n_entries != border:
-        offsets = _offsets(_bytes(record, pos, 4 * (n_entries + 1)), keylen, border, n_entries)
+        table = _bytes(record, pos, 4 * (n_entries + 1))
         pos += 4 * (n_entries + 1)
     elif n_entries > border:
         raise UnreadableError(f"it claims {n_entries} entries in {border} bytes")
-    return _bytes(record, pos + keylen, border), offsets
+    return _bytes(record, pos + keylen, border), table
 
 
 def _bytes(buffer: Any, start: int, n: int) -> np.ndarray:
@@ -173,19 +204,6 @@ def _bytes(buffer: Any, start: int, n: int) -> np.ndarray:
     return raw
 
 
-def _offsets(table: np.ndarray, keylen: int, border: int, n_entries: int) -> np.ndarray:
-    if len(table) < 4 * (n_entries + 1):
-        raise UnreadableError(f"its offsets take {len(table)} bytes for {n_entries} entries")
-    # the count comes first, and the end of the last entry is not stored
-    offsets = np.empty(n_entries + 1, np.int64)
-    offsets[:-1] = table[4 : 4 * (n_entries + 1)].view(">i4")
-    offsets[:-1] -= keylen
-    offsets[-1] = border
-    if n_entries and (offsets[0] < 0 or (offsets[1:] < offsets[:-1]).any()):
-        raise UnreadableError("its offsets are not in order")
-    return offsets
-
-
 def claimed_bytes(tree: Tree, branch: Branch, start: int, stop: int) -> int:
     """Give the most data bytes that the baskets of an entry range can hold.
 
@@ -194,11 +212,11 @@ def claimed_bytes(tree: Tree, branch: Branch, start: int, stop: int) -> int:
     """
     most = 0
     for index in basket_range(branch, start, stop):
-        seek = int(branch.seek[index])
+        seek = int(branch.baskets.seek[index])
         if not seek:
-            most += len(branch.embedded[index - branch.n_baskets + len(branch.embedded)])
+            most += len(branch.baskets.embedded[index - branch.n_baskets + len(branch.baskets.embedded)])
             continue
-        size = min(int(branch.nbytes[index]), tree.file.size - seek)
+        size = min(int(branch.baskets.nbytes[index]), tree.file.size - seek)
         if size >= _KEY.size:
             _, _, objlen, _, keylen = _KEY.unpack_from(tree.file.data, seek)
             body = tree.file.data[seek + max(keylen, 0) : seek + size]
@@ -233,7 +251,7 @@ def entry_bytes(tree: Tree, branch: Branch, start: int, stop: int) -> tuple[np.n
     at = 0
     for index in basket_range(branch, start, stop):
         basket = read_basket(tree, branch, index)
-        offsets = basket.entry_offsets()
+        offsets = entry_offsets(tree, branch, index, basket)
         lo = max(start - basket.start, 0)
         hi = min(stop - basket.start, basket.n_entries)
         first, last = int(offsets[lo]), int(offsets[hi])

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from km3gpu.errors import FormatError
-from km3gpu.io.baskets import basket_range, claimed_bytes, entry_bytes, read_basket
+from km3gpu.io.baskets import basket_range, claimed_bytes, entry_bytes, entry_offsets, read_basket
 from km3gpu.io.roottree import Branch, Tree
 from km3gpu.kernels.cpu import lists
 from km3gpu.table import Ragged, counts_to_offsets
@@ -194,7 +194,7 @@ def _flat_items(tree: Tree, branch: Branch, kind: str, start: int, stop: int, ro
         begin, end = int(rows[basket.start + lo - start]), int(rows[basket.start + hi - start])
         data = basket.data
         if lo > 0 or hi < basket.n_entries:
-            offsets = basket.entry_offsets()
+            offsets = entry_offsets(tree, branch, index, basket)
             data = data[int(offsets[lo]) : int(offsets[hi])]
         if len(data) != (end - begin) * width:
             raise _misfit(tree, branch, index, f"{len(data)} bytes for {end - begin} items")

@@ -12,6 +12,7 @@ __all__ = ["Cursor", "UnreadableError"]
 _BYTE_COUNT = 0x40000000
 _NEW_CLASS = 0xFFFFFFFF
 _CLASS = 0x80000000
+_VERSION = struct.Struct(">IH")
 _STRUCTS = {code: struct.Struct(">" + code) for code in "bBhHiIqQfd"}
 
 
@@ -73,10 +74,15 @@ class Cursor:
 
     def string(self) -> str:
         """Read a string: one byte of length, or 255 and four."""
-        n = self.get("B")
+        data, pos = self.data, self.pos
+        n = data[pos]
         if n == 255:
-            n = self.get("i")
-        return self.raw(n).decode("utf-8", "replace")
+            self.pos = pos + 1
+            return self.raw(self.get("i")).decode("utf-8", "replace")
+        self.pos = pos + 1 + n
+        if self.pos > len(data):
+            raise UnreadableError("a string runs past the end of its record")
+        return str(data[pos + 1 : self.pos], "utf-8", "replace")
 
     def c_string(self) -> str:
         """Read a string that ends with a zero byte."""
@@ -92,14 +98,14 @@ class Cursor:
 
         The position is -1 where no byte count was written.
         """
-        first = self.get("H")
-        if not first & _BYTE_COUNT >> 16:
-            return first, -1
-        count = ((first << 16) | self.get("H")) & ~_BYTE_COUNT
-        stop = self.pos + count
+        if not self.data[self.pos] & _BYTE_COUNT >> 24:
+            return self.get("H"), -1
+        count, version = _VERSION.unpack_from(self.data, self.pos)
+        stop = self.pos + 4 + (count & ~_BYTE_COUNT)
+        self.pos += 6
         if stop > len(self.data):
             raise UnreadableError("an object runs past the end of its record")
-        return self.get("H"), stop
+        return version, stop
 
     def skip_object(self) -> None:
         """Skip an object that begins with its byte count."""
@@ -135,6 +141,8 @@ class Cursor:
         """
         begin = self.pos
         count = self.get("I")
+        if count == 0:
+            return None
         if count & _BYTE_COUNT and count != _NEW_CLASS:
             start = self.pos
             stop = start + (count & ~_BYTE_COUNT)

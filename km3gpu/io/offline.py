@@ -81,7 +81,7 @@ class OfflineEvents:
 
     def edges(self) -> list[int]:
         """Give the basket boundaries of the branch that takes most of the file."""
-        largest = max(self.tree.branches.values(), key=lambda b: int(b.nbytes.sum()))
+        largest = max(self.tree.branches.values(), key=lambda b: b.nbytes)
         return [int(e) for e in largest.entries]
 
     def nbytes(self, wanted: Wanted) -> int:

@@ -12,7 +12,7 @@ from km3gpu.io.header import Header, read_header
 from km3gpu.io.meta import read_meta
 from km3gpu.io.offline import OfflineEvents
 from km3gpu.io.rootfile import RootFile
-from km3gpu.io.roottree import Tree, read_tree
+from km3gpu.io.roottree import Tree, count_entries, read_tree
 
 __all__ = ["READERS", "RootData"]
 
@@ -62,6 +62,13 @@ class RootData:
             self._trees[name] = read_tree(self.root, key)
         return self._trees[name]
 
+    def _n_entries(self, name: str) -> int:
+        """Count without reading the branches, which takes most of the time."""
+        if name in self._trees:
+            return self._trees[name].n_entries
+        key = self.root.find(name)
+        return 0 if key is None else count_entries(self.root, key)
+
     def dataset(self, name: str) -> Dataset:
         """Give the dataset of a tree.
 
@@ -81,7 +88,7 @@ class RootData:
     def default(self) -> str:
         """Give the tree that is read where nobody says which."""
         known = [n for n in READERS if n in self.names]
-        filled = (n for n in known if self.tree(n).n_entries)
+        filled = (n for n in known if self._n_entries(n))
         name = next(filled, known[0] if known else None)
         if name is None:
             trees = ", ".join(self.names) or "none"
@@ -90,7 +97,7 @@ class RootData:
 
     def counts(self) -> dict[str, int]:
         """Give the entries of each tree."""
-        return {n: self.tree(n).n_entries for n in self.names}
+        return {n: self._n_entries(n) for n in self.names}
 
     def header(self) -> Header | None:
         """Give the header, or None."""

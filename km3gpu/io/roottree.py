@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
-from km3gpu.errors import UnknownNameError
+from km3gpu.errors import FormatError, UnknownNameError
+from km3gpu.io.cursor import UnreadableError
 from km3gpu.io.rootfile import Key, RootFile
 from km3gpu.io.streamers import Streamers, streamers
-from km3gpu.io.treerecord import Leaf, Node, parse_tree
+from km3gpu.io.treerecord import Baskets, Leaf, Node, Places, parse_entries, parse_tree
 
-__all__ = ["Branch", "Tree", "read_tree"]
+__all__ = ["Branch", "Tree", "count_entries", "read_tree"]
 
 # ROOT's numbers of the basic types (TVirtualStreamerInfo::EReadWrite); 20 more
 # is a fixed array of them
@@ -47,7 +49,7 @@ _LEAF = {
 }
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Branch:
     """One branch.
 
@@ -64,16 +66,12 @@ class Branch:
     counter : Branch or None
         The branch whose values count the items of this one; None where each
         entry has one.
-    entries : (n_baskets + 1,) int64 array
-        First entry of each basket, and the number of entries at the end.
-    seek, nbytes : (n_baskets,) int64 arrays
-        Place and size of each basket's record; place 0 for one of `embedded`.
-    embedded : tuple of bytes
-        Records of the last baskets, which lie inside the tree's own record.
     unpacked_bytes : int
         Bytes of all baskets when decompressed.
     n_children : int
         Number of branches right below.
+    where : str
+        Tree and file, for errors.
     """
 
     name: str
@@ -82,22 +80,46 @@ class Branch:
     shape: tuple[int, ...]
     counts: bool
     counter: Branch | None
-    entries: np.ndarray
-    seek: np.ndarray
-    nbytes: np.ndarray
-    embedded: tuple[bytes, ...]
     unpacked_bytes: int
     n_children: int
+    where: str
+    _places: Places
+
+    @cached_property
+    def baskets(self) -> Baskets:
+        """Where its baskets are.
+
+        Raises
+        ------
+        FormatError
+            They are out of order.
+        """
+        try:
+            return self._places.work_out()
+        except UnreadableError as error:
+            raise FormatError(
+                f"branch {self.name!r} is damaged: {error}", where=self.where, remedy="fetch the file again"
+            ) from error
+
+    @property
+    def entries(self) -> np.ndarray:
+        """First entry of each basket, and the number of entries at the end, (n_baskets + 1,) int64."""
+        return self.baskets.entries
+
+    @property
+    def n_baskets(self) -> int:
+        """Number of baskets."""
+        return len(self.baskets.seek)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all its baskets in the file."""
+        return int(self.baskets.nbytes.sum())
 
     @property
     def jagged(self) -> bool:
         """Entries have varying numbers of items."""
         return self.counter is not None
-
-    @property
-    def n_baskets(self) -> int:
-        """Number of baskets."""
-        return len(self.entries) - 1
 
     def __repr__(self) -> str:
         return f"<Branch {self.path}: {self.type_name}, {self.n_baskets} baskets>"
@@ -172,17 +194,29 @@ def read_tree(file: RootFile, key: Key) -> Tree:
     return file.parse(f"tree {key.path!r}", lambda: _read(file, key))
 
 
+def count_entries(file: RootFile, key: Key) -> int:
+    """Read no more of a tree than its number of entries.
+
+    Raises
+    ------
+    FormatError
+        Its record does not parse.
+    """
+    return file.parse(f"tree {key.path!r}", lambda: parse_entries(file.cursor(key)))
+
+
 def _read(file: RootFile, key: Key) -> Tree:
     title, n_entries, nodes = parse_tree(file.cursor(key))
     classes = streamers(file)
     branches: dict[str, Branch] = {}
     made: dict[int, Branch] = {}
+    where = f"tree {key.path} of {file.path}"
 
     def add(node: Node, above: str) -> None:
         path = f"{above}/{node.name}" if above else node.name
         if path in branches:
             path = f"{path};{len(branches)}"
-        branch = _branch(node, path, classes, made)
+        branch = _branch(node, path, classes, made, where)
         branches[path] = branch
         made[id(node)] = branch
         for leaf in node.leaves:
@@ -195,7 +229,7 @@ def _read(file: RootFile, key: Key) -> Tree:
     return Tree(key.path, title, n_entries, branches, file)
 
 
-def _branch(node: Node, path: str, classes: Streamers, made: dict[int, Branch]) -> Branch:
+def _branch(node: Node, path: str, classes: Streamers, made: dict[int, Branch], where: str) -> Branch:
     type_name, shape = _type(node, classes)
     counter: Node | Leaf | None = None
     if node.kind in (31, 41):
@@ -209,12 +243,10 @@ def _branch(node: Node, path: str, classes: Streamers, made: dict[int, Branch]) 
         shape,
         node.kind in (3, 4),
         made.get(id(counter)),
-        node.entries,
-        node.seek,
-        node.nbytes,
-        node.embedded,
         node.unpacked_bytes,
         len(node.children),
+        where,
+        node.places,
     )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from km3gpu.io.cursor import Cursor, UnreadableError
 
-__all__ = ["Leaf", "Node", "parse_tree"]
+__all__ = ["Baskets", "Leaf", "Node", "Places", "parse_entries", "parse_tree"]
 
 _TREE = {
     16: struct.Struct(">qqqqdiiiqqqqq"),
@@ -79,12 +79,8 @@ class Node:
         The class that has the member.
     count : Node or None
         The branch that counts the items of this one.
-    entries : (n_baskets + 1,) int64 array
-        First entry of each basket, and the end.
-    seek, nbytes : (n_baskets,) int64 arrays
-        Place and size of the baskets; place 0 for those in `embedded`.
-    embedded : tuple of bytes
-        Records of the last baskets, which lie in the tree's record.
+    places : Places
+        Where its baskets are.
     unpacked_bytes : int
         Bytes of all baskets when decompressed.
     children, leaves : list
@@ -99,13 +95,30 @@ class Node:
     class_name: str = ""
     class_version: int = 0
     count: Node | None = None
-    entries: Any = None
-    seek: Any = None
-    nbytes: Any = None
-    embedded: tuple[bytes, ...] = ()
+    places: Any = None
     unpacked_bytes: int = 0
     children: list[Node] = field(default_factory=list)
     leaves: list[Leaf] = field(default_factory=list)
+
+
+def parse_entries(c: Cursor) -> int:
+    """Parse no more of a TTree's record than its number of entries."""
+    return int(_head(c)[2][0])
+
+
+def _head(c: Cursor) -> tuple[int, str, tuple[Any, ...]]:
+    """Parse the beginning of a TTree's record: (version, title, numbers)."""
+    version, _ = c.version()
+    form = _TREE.get(version)
+    if form is None:
+        raise UnreadableError(f"its version is {version}, km3gpu reads 16 to 20")
+    _, title = c.named()
+    for _ in range(3):  # line, fill and marker attributes
+        c.skip_object()
+    head = c.fields(form)
+    if head[0] < 0:
+        raise UnreadableError(f"it claims {head[0]} entries")
+    return version, title, head
 
 
 def parse_tree(c: Cursor) -> tuple[str, int, list[Node]]:
@@ -116,22 +129,13 @@ def parse_tree(c: Cursor) -> tuple[str, int, list[Node]]:
     UnreadableError
         It does not parse, or has a version that is not known.
     """
-    version, _ = c.version()
-    form = _TREE.get(version)
-    if form is None:
-        raise UnreadableError(f"its version is {version}, km3gpu reads 16 to 20")
-    _, title = c.named()
-    for _ in range(3):  # line, fill and marker attributes
-        c.skip_object()
-    head = c.fields(form)
+    version, title, head = _head(c)
     if version >= 19:
         for _ in range(2):  # ends and sizes of cluster ranges
             c.pos += 1
             c.array(">i8", head[_N_RANGES])
     if version >= 20:
         c.skip_object()  # I/O features
-    if head[0] < 0:
-        raise UnreadableError(f"it claims {head[0]} entries")
     return title, head[0], [x for x in c.object_array(_make) if isinstance(x, Node)]
 
 
@@ -168,13 +172,7 @@ def _branch(c: Cursor, is_element: bool, register: Any) -> Node:
     node.children = [x for x in c.object_array(_make) if isinstance(x, Node)]
     node.leaves = [x for x in c.object_array(_make) if isinstance(x, Leaf)]
     embedded = [x for x in c.object_array(_make) if isinstance(x, tuple)]
-    c.pos += 1
-    nbytes = c.array(">i4", most)
-    c.pos += 1
-    entries = c.array(">i8", most)
-    wide = c.get("B") == 2 or version >= 11
-    seek = c.array(">i8" if wide else ">i4", most)
-    _place_baskets(node, n_entries, write_basket, entries, seek, nbytes, embedded)
+    node.places = _places(c, version, most, n_entries, write_basket, embedded)
     if is_element:
         if base_stop >= 0:
             c.pos = base_stop
@@ -190,32 +188,88 @@ def _branch(c: Cursor, is_element: bool, register: Any) -> Node:
     return node
 
 
-def _place_baskets(
-    node: Node,
+def _places(
+    c: Cursor,
+    version: int,
+    most: int,
     n_entries: int,
     write_basket: int,
-    entries: np.ndarray,
-    seek: np.ndarray,
-    nbytes: np.ndarray,
     embedded: list[tuple[int, bytes]],
-) -> None:
-    """Keep the baskets that exist: those on disk, then those in the tree's own record."""
-    limit = min(max(write_basket, 0), len(seek))
-    free = np.flatnonzero(seek[:limit] == 0)
-    n = int(free[0]) if len(free) else limit
-    edges = [int(e) for e in entries[: n + 1]]
-    if len(edges) <= n:
-        edges.append(n_entries)
-    records = []
-    for count, record in embedded if edges[-1] != n_entries else ():
-        edges.append(edges[-1] + count)
-        records.append(record)
-    if edges[0] != 0 or any(b < a for a, b in itertools.pairwise(edges)):
-        raise UnreadableError(f"the baskets of branch {node.name!r} are out of order")
-    node.entries = np.asarray(edges, np.int64)
-    node.seek = np.concatenate([seek[:n].astype(np.int64), np.zeros(len(records), np.int64)])
-    node.nbytes = np.concatenate([nbytes[:n].astype(np.int64), [len(r) for r in records]]).astype(np.int64)
-    node.embedded = tuple(records)
+) -> Places:
+    # a byte that says whether there is an array comes before each
+    nbytes = c.pos + 1
+    entries = nbytes + 4 * most + 1
+    seek = entries + 8 * most + 1
+    if most < 0 or seek > len(c.data):
+        raise UnreadableError(f"{most} baskets run past the end of the record")
+    wide = version >= 11 or c.data[seek - 1] == 2
+    c.pos = seek + (8 if wide else 4) * most
+    if c.pos > len(c.data):
+        raise UnreadableError(f"{most} baskets run past the end of the record")
+    dtype = ">i8" if wide else ">i4"
+    return Places(c.data, (nbytes, entries, seek), most, dtype, n_entries, write_basket, embedded)
+
+
+@dataclass(slots=True, eq=False)
+class Places:
+    """Where the baskets of a branch are, as streamed; worked out when first needed.
+
+    Most branches of a tree are never read, so that opening a file leaves this.
+    """
+
+    data: Any
+    at: tuple[int, int, int]  # of sizes, first entries and places
+    most: int
+    seek_dtype: str
+    n_entries: int
+    write_basket: int
+    embedded: list[tuple[int, bytes]]
+
+    def work_out(self) -> Baskets:
+        """Keep the baskets that exist: those on disk, then those in the tree's own record."""
+        nbytes, entries, seek = (
+            np.frombuffer(self.data, dtype, self.most, at)
+            for dtype, at in zip((">i4", ">i8", self.seek_dtype), self.at, strict=True)
+        )
+        limit = min(max(self.write_basket, 0), self.most)
+        n = limit
+        free = np.flatnonzero(seek[:limit] == 0)
+        if len(free):
+            n = int(free[0])
+        edges = entries[: n + 1].tolist()
+        if len(edges) <= n:
+            edges.append(self.n_entries)
+        records = []
+        for count, record in self.embedded if edges[-1] != self.n_entries else ():
+            edges.append(edges[-1] + count)
+            records.append(record)
+        if edges[0] != 0 or any(b < a for a, b in itertools.pairwise(edges)):
+            raise UnreadableError("its baskets are out of order")
+        places = seek[:n].tolist() + [0] * len(records)
+        sizes = nbytes[:n].tolist() + [len(r) for r in records]
+        return Baskets(
+            np.array(edges, np.int64), np.array(places, np.int64), np.array(sizes, np.int64), tuple(records)
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Baskets:
+    """Where the baskets of a branch are.
+
+    Attributes
+    ----------
+    entries : (n_baskets + 1,) int64 array
+        First entry of each basket, and the number of entries at the end.
+    seek, nbytes : (n_baskets,) int64 arrays
+        Place and size of each basket's record; place 0 for one of `embedded`.
+    embedded : tuple of bytes
+        Records of the last baskets, which lie inside the tree's own record.
+    """
+
+    entries: np.ndarray
+    seek: np.ndarray
+    nbytes: np.ndarray
+    embedded: tuple[bytes, ...]
 
 
 def _leaf(c: Cursor, class_name: str, register: Any) -> Leaf:

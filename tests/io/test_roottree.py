@@ -25,8 +25,8 @@ def test_branches_and_baskets_are_those_that_uproot_finds(data, name):
             for a, b in zip(branches, ours.branches.values(), strict=True):
                 n = a.num_baskets
                 assert np.array_equal(a.entry_offsets, b.entries)
-                assert np.array_equal(a.member("fBasketSeek")[:n], b.seek)
-                assert np.array_equal(a.member("fBasketBytes")[:n], b.nbytes)
+                assert np.array_equal(a.member("fBasketSeek")[:n], b.baskets.seek)
+                assert np.array_equal(a.member("fBasketBytes")[:n], b.baskets.nbytes)
                 assert b.unpacked_bytes == a.uncompressed_bytes
                 assert b.n_children == len(a.branches)
 
