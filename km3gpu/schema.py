@@ -152,6 +152,7 @@ _EVENT = (
 )
 
 _EVENT_MADE = (
+    ("entry", "i8", "", "", "Number of the entry of the tree that the event was read from."),
     ("time_ns", "i8", "ns", "", "Start of the frame, int64 ns since 1970 (UTC)."),
     ("white_rabbit", "b1", "", "", "The clock was locked to White Rabbit."),
     ("n_hits", "i8", "", "", "Hits of the event."),

@@ -20,6 +20,8 @@ from km3gpu.pipeline.task import Task, run_chunk
 
 __all__ = ["DistributedRunner"]
 
+PATIENCE = "20s"  # how long to wait for a scheduler to answer
+
 # a chunk that kills its workers is blamed after three; with fewer, a chunk that
 # merely shared a worker with the culprit is blamed too
 _SETTINGS = {
@@ -61,14 +63,14 @@ class DistributedRunner:
                     n_workers=workers,
                     threads_per_worker=1,
                     memory_limit=memory or 0,
-                    dashboard_address=None,
+                    dashboard_address=":0",
                 )
             )
         if isinstance(scheduler, distributed.Client):
             self._client = scheduler
         else:
             try:
-                self._client = self._ours.enter_context(distributed.Client(scheduler, timeout="20s"))
+                self._client = self._ours.enter_context(distributed.Client(scheduler, timeout=PATIENCE))
             except (OSError, ValueError) as error:
                 self._ours.close()
                 raise BackendError(

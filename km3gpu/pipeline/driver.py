@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
 
-from km3gpu.errors import DiskFullError, Km3GpuError
+from km3gpu.errors import DiskFullError, Km3GpuError, RunFailedError
 from km3gpu.pipeline.faults import Fault
 from km3gpu.pipeline.interrupts import Stop
 from km3gpu.pipeline.journal import Journal
@@ -90,6 +90,7 @@ class Driver:
 
         A fault that stops the run is kept in ``fatal``; what failed is in the state.
         """
+        chunks = list(chunks)
         waiting = Schedule(self.task(c) for c in self.missing(chunks))
         while len(waiting) or runner.busy:
             if stop or self.fatal:
@@ -110,6 +111,14 @@ class Driver:
             for outcome in outcomes:
                 self._tell(outcome.receipt)
                 waiting.add_first(self._judge(outcome))
+        if not stop and self.fatal is None:
+            lost = [c for c in self.missing(chunks) if c.id not in self.state.failed]
+            if lost:  # a runner that loses a task must not look like a run that is complete
+                raise RunFailedError(
+                    f"{len(lost)} chunks were handed out and never came back",
+                    where=str(self.directory.path),
+                    remedy="run the same again, and report this as a fault of km3gpu",
+                )
 
     def _judge(self, outcome: Outcome) -> list[Task]:
         """Take a receipt in, and give the tasks that a fault makes necessary."""

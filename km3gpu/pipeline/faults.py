@@ -65,7 +65,9 @@ class Fault:
 
     def raised(self) -> errors.Km3GpuError:
         """Give an exception of the same class and words, for the caller of the run."""
-        cls: Any = getattr(errors, self.type, errors.RunFailedError)
+        cls: Any = getattr(errors, self.type, None)
+        if cls is None:
+            return errors.RunFailedError(f"no chunk could be made, the first fault: {self.message}")
         return cls(self.message)  # type: ignore[no-any-return]
 
 

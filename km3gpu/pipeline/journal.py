@@ -85,6 +85,10 @@ class Journal:
         if sync:
             os.fsync(self._file.fileno())
 
+    def clear(self) -> None:
+        """Begin again with an empty journal."""
+        self._file.truncate(0)
+
     def close(self) -> None:
         """Close and unlock."""
         self._file.close()

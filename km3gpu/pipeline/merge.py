@@ -15,7 +15,7 @@ from km3gpu.pipeline.receipt import Output, Receipt, sink_key
 from km3gpu.pipeline.task import part_name, publish
 from km3gpu.table import Column, Ragged, Table
 
-__all__ = ["concatenate", "damaged", "join", "merge"]
+__all__ = ["agrees", "concatenate", "damaged", "join", "merge"]
 
 
 def damaged(receipts: Sequence[Receipt], folder: Path) -> list[Receipt]:
@@ -28,10 +28,11 @@ def damaged(receipts: Sequence[Receipt], folder: Path) -> list[Receipt]:
     folder : Path
         Folder of the parts.
     """
-    return [r for r in receipts if not all(_agrees(folder / o.name, o) for o in r.outputs)]
+    return [r for r in receipts if not all(agrees(folder / o.name, o) for o in r.outputs)]
 
 
-def _agrees(path: Path, output: Output) -> bool:
+def agrees(path: Path, output: Output) -> bool:
+    """Tell whether a file is there and is, byte for byte, what was written."""
     try:
         return path.stat().st_size == output.bytes and file_digest(str(path)) == output.digest
     except OSError:

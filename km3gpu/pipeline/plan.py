@@ -6,24 +6,17 @@ names of all parts, and a run that goes on with a plan knows what is done.
 
 from __future__ import annotations
 
-import dataclasses
-import fnmatch
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from km3gpu import io
-from km3gpu.chunk import Origin, chunk_id, code_version, file_digest
-from km3gpu.errors import ConfigError, FormatError, InputNotFoundError, SourceChangedError
-from km3gpu.pipeline.receipt import sink_key
-from km3gpu.pipeline.recipe import Recipe
-from km3gpu.stages.stage import needed
+from km3gpu.chunk import Origin, file_digest
+from km3gpu.errors import FormatError, InputNotFoundError, SourceChangedError
 
-__all__ = ["Input", "Plan", "PlannedChunk", "make_plan"]
+__all__ = ["Input", "Plan", "PlannedChunk", "check_input"]
 
 VERSION = 1
 
@@ -201,141 +194,3 @@ def check_input(known: Input) -> None:
             f"input {known.path!r} has changed since the plan was made",
             remedy="run into another directory, which plans again",
         )
-
-
-# -- making one ----------------------------------------------------------------
-def make_plan(recipe: Recipe, files: Iterable[str] | None = None) -> Plan:
-    """Plan a run: look into every input and cut it into chunks.
-
-    Parameters
-    ----------
-    recipe : Recipe
-    files : iterable of str, optional
-        Inputs instead of the recipe's: paths, patterns, ``testdata:`` names.
-
-    Returns
-    -------
-    Plan
-
-    Raises
-    ------
-    ConfigError
-        No inputs, inputs of different kinds or columns, no events at all.
-    InputNotFoundError, FormatError, UnknownNameError
-        What the reader says of a file or a tree.
-    """
-    named = list(recipe.source.files if files is None else files)
-    if not named:
-        raise ConfigError(
-            "no input files",
-            where=recipe.path or None,
-            remedy="name them on the command line or as files = [...] in [source]",
-        )
-    paths = list(dict.fromkeys(p for name in named for p in io.open(name, tree=recipe.source.tree).paths))
-    with ThreadPoolExecutor(8) as pool:  # hashing lets go of the GIL
-        data = list(pool.map(lambda p: _look(p, recipe), paths))
-    _check_alike([i for i, _ in data], [c for _, c in data])
-    calibration = dict.fromkeys(f for s in recipe.stages for f in s.inputs())
-    inputs = [i for i, _ in data] + [_input(p, "calibration") for p in calibration]
-    chunks = []
-    history = recipe.history
-    for i, columns in data:
-        for origin in io.open(i.path, tree=i.tree).origins(recipe.source.chunk, columns=columns):
-            whole = replace(origin, digest=i.digest, uuid=i.uuid)
-            chunks.append(PlannedChunk(chunk_id(whole, history), whole))
-    if not chunks:
-        raise ConfigError(
-            "the inputs hold no events", where=", ".join(paths), remedy="choose other files or tree"
-        )
-    return Plan(
-        code_version(),
-        recipe.to_json(),
-        history,
-        tuple(sink_key(s) for s in recipe.sinks),
-        tuple(inputs),
-        tuple(chunks),
-    )
-
-
-def _input(path: str, role: str) -> Input:
-    digest = file_digest(path)
-    stat = Path(path).stat()
-    return Input(path, role, digest, stat.st_size, stat.st_mtime_ns)
-
-
-def _look(path: str, recipe: Recipe) -> tuple[Input, dict[str, tuple[str, ...]]]:
-    """Open one data file: what it is, and which of its columns are to be read."""
-    source = io.open(path, tree=recipe.source.tree)
-    about = dataclasses.replace(
-        _input(path, "data"),
-        uuid=source.uuid,
-        kind=source.kind,
-        tree=source.tree,
-        n_entries=source.n_events,
-        meta=tuple(source.meta),
-    )
-    return about, choose_columns(recipe, source.kind, source.tables, path)
-
-
-def choose_columns(
-    recipe: Recipe, kind: str, tables: Mapping[str, Sequence[str]], where: str
-) -> dict[str, tuple[str, ...]]:
-    """Work out the columns to read: those the stages need and those the recipe names.
-
-    Parameters
-    ----------
-    recipe : Recipe
-    kind : str
-        Kind of the file.
-    tables : mapping of str to sequence of str
-        Columns that the file has, by table.
-    where : str
-        The file, for messages.
-
-    Returns
-    -------
-    dict of str to tuple of str
-
-    Raises
-    ------
-    ConfigError
-        A pattern of the recipe matches nothing.
-    """
-    wanted: dict[str, dict[str, None]] = {
-        t: dict.fromkeys(cs) for t, cs in needed(recipe.stages, kind).items()
-    }
-    patterns = recipe.source.columns if recipe.stages else (*recipe.source.columns, "*/*")
-    every = [f"{t}/{c}" for t, cs in tables.items() for c in cs]
-    for pattern in patterns:
-        found = fnmatch.filter(every, pattern)
-        if not found:
-            raise ConfigError(
-                f"no column {pattern!r}",
-                where=where,
-                remedy=f"[source] columns are table/column of: {', '.join(tables)}",
-            )
-        for name in found:
-            table, _, column = name.partition("/")
-            wanted.setdefault(table, {})[column] = None
-    # in the order of the file, and without what it does not have: the stages
-    # say themselves what they cannot do without
-    chosen = {t: tuple(c for c in cs if c in wanted.get(t, {})) for t, cs in tables.items()}
-    return {t: cs for t, cs in chosen.items() if cs}
-
-
-def _check_alike(inputs: Sequence[Input], columns: Sequence[Mapping[str, tuple[str, ...]]]) -> None:
-    """Check that all inputs give the same columns, since they go into one output."""
-    for i, c in zip(inputs, columns, strict=True):
-        if (i.kind, i.tree) != (inputs[0].kind, inputs[0].tree):
-            raise ConfigError(
-                f"inputs of different kinds: {inputs[0].kind} ({inputs[0].tree}) and {i.kind} ({i.tree})",
-                where=f"{inputs[0].path} and {i.path}",
-                remedy="run them apart",
-            )
-        if c != columns[0]:
-            flat = [{f"{t}/{n}" for t, ns in cs.items() for n in ns} for cs in (columns[0], c)]
-            raise ConfigError(
-                f"inputs differ in columns: {', '.join(sorted(flat[0] ^ flat[1])[:6])}",
-                where=f"{inputs[0].path} and {i.path}",
-                remedy="name the columns that all have as columns = [...] in [source], or run them apart",
-            )

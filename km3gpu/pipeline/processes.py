@@ -11,7 +11,6 @@ import os
 import pickle
 import signal
 import subprocess
-import sys
 from collections import deque
 from multiprocessing.connection import Pipe, wait
 
@@ -19,6 +18,7 @@ from km3gpu.errors import ConfigError
 from km3gpu.pipeline import environment
 from km3gpu.pipeline.outcome import Outcome, lost
 from km3gpu.pipeline.task import Task
+from km3gpu.pipeline.worker import command
 
 __all__ = ["ProcessRunner"]
 
@@ -115,7 +115,7 @@ class _Worker:
         self.pipe, theirs = Pipe()
         fd = theirs.fileno()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "km3gpu.pipeline.worker", str(fd)],
+            command(fd),
             pass_fds=(fd,),
             stdin=subprocess.DEVNULL,
             stdout=2,  # what a user's stage prints must not get into the run's own output
@@ -127,7 +127,6 @@ class _Worker:
         self.dead = False
         self._why = ""
         self.name = f"{environment.worker_name().rpartition(':')[0]}:{self.process.pid}"
-        self._send(sys.path)
 
     def send(self, task: Task) -> None:
         try:
@@ -140,9 +139,6 @@ class _Worker:
         self.last_path = task.origin.path
         self._send_bytes(data)
 
-    def _send(self, thing: object) -> None:
-        self._send_bytes(pickle.dumps(thing))
-
     def _send_bytes(self, data: bytes) -> None:
         try:
             self.pipe.send_bytes(data)
@@ -153,7 +149,8 @@ class _Worker:
         found = []
         try:
             while self.pipe.poll():
-                found.append(Outcome(self.tasks.popleft(), self.pipe.recv()))
+                receipt = self.pipe.recv()
+                found.append(Outcome(self.tasks.popleft(), receipt))
         except (EOFError, OSError):
             self.dead = True
         return found

@@ -82,5 +82,5 @@ def progress(plan: Plan, resumed: int, show: bool | None) -> Iterator[Progress]:
         TimeRemainingColumn(),
     )
     before = sum(c.origin.n_entries for c in plan.chunks[:resumed]) if resumed else 0
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=Console(stderr=True), transient=sys.stderr.isatty()) as bar:
         yield _Bar(bar, bar.add_task("running", total=plan.n_events, completed=before, rate=""))

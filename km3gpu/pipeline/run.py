@@ -3,68 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
-import sys
 import time
-import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from km3gpu.errors import InterruptedRunError, Km3GpuError, RunFailedError
+from km3gpu import config
+from km3gpu.chunk import code_version
+from km3gpu.errors import ConfigError, OutputExistsError
 from km3gpu.io.dataset import parse_size
-from km3gpu.pipeline import environment, provenance
-from km3gpu.pipeline.driver import Driver, fatal_error
-from km3gpu.pipeline.interrupts import Stop, watched
 from km3gpu.pipeline.journal import Journal
-from km3gpu.pipeline.merge import damaged, merge
-from km3gpu.pipeline.outcome import Runner
-from km3gpu.pipeline.plan import Plan, make_plan
-from km3gpu.pipeline.progress import Progress, progress
-from km3gpu.pipeline.receipt import Output, Receipt, Total, total
+from km3gpu.pipeline.plan import Plan
+from km3gpu.pipeline.planning import make_plan
 from km3gpu.pipeline.recipe import Recipe, read_recipe
-from km3gpu.pipeline.rundir import RunDirectory, write_atomically
-from km3gpu.pipeline.runners import kernel_threads, make_runner
+from km3gpu.pipeline.rundir import RunDirectory
+from km3gpu.pipeline.session import RunResult, Session
+from km3gpu.pipeline.settings import RunSettings
 
-__all__ = ["RunResult", "run"]
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """What a run made.
-
-    Attributes
-    ----------
-    out : Path
-        Its directory.
-    plan : Plan
-    outputs : tuple of Path
-        The merged files, one for each sink.
-    receipts : tuple of Receipt
-        Of all chunks that are done, in the order of the plan.
-    failures : tuple of Receipt
-        Of the chunks that failed.
-    resumed : int
-        Chunks that an earlier session had done.
-    seconds : float
-        Wall time of this session.
-    total : Total
-        Sums over `receipts`.
-    provenance : Path
-        The record.
-    """
-
-    out: Path
-    plan: Plan
-    outputs: tuple[Path, ...]
-    receipts: tuple[Receipt, ...]
-    failures: tuple[Receipt, ...]
-    resumed: int
-    seconds: float
-    total: Total
-    provenance: Path
+__all__ = ["resume", "run"]
 
 
 def run(
@@ -156,19 +113,95 @@ def run(
         if files is None
         else [os.fspath(f) for f in ([files] if isinstance(files, str | os.PathLike) else files)]
     )
-    limit = None if recipe.run.memory is None else parse_size(recipe.run.memory)
-    planned = make_plan(recipe, named)
     directory = RunDirectory(Path(out))
-    if existing == "replace":
-        directory.clear()
-    directory.check(planned, update=existing == "update")
+    if existing not in ("resume", "update", "replace"):
+        raise ConfigError(f"existing = {existing!r}", remedy="take 'resume', 'update' or 'replace'")
+    return _run(make_plan(recipe, named), recipe, directory, existing, scheduler, show, began)
+
+
+def resume(
+    out: str | os.PathLike[str],
+    *,
+    workers: int | None = None,
+    runner: str | None = None,
+    scheduler: Any = None,
+    threads: int | None = None,
+    backend: str | None = None,
+    memory: str | None = None,
+    window: int | None = None,
+    show: bool | None = None,
+) -> RunResult:
+    """Go on with the run in a directory, from what lies in it alone.
+
+    Chunks that failed are tried again.
+
+    Parameters
+    ----------
+    out : path
+        Directory of the run.
+    workers, runner, scheduler, threads, backend, memory, window, show
+        As for `run`.
+
+    Returns
+    -------
+    RunResult
+
+    Raises
+    ------
+    InputNotFoundError
+        No run there, or an input is gone.
+    SourceChangedError
+        An input is not the file any more that the plan was made for.
+    OutputExistsError
+        The run was made by other code, which would make other chunks.
+    """
+    began = time.perf_counter()
+    directory = RunDirectory(Path(out))
+    plan = directory.existing_plan()
+    call = {
+        "workers": workers,
+        "runner": runner,
+        "scheduler": scheduler if isinstance(scheduler, str) else None,
+        "threads": threads,
+        "backend": backend,
+        "memory": memory,
+        "window": window,
+    }
+    made = Recipe.from_json(plan.recipe, str(directory.path / "plan.json"))
+    running = config.resolve(RunSettings, environment=os.environ, call=call)
+    origins = {f"run.{k}": v for k, v in running.origins.items()}
+    recipe = dataclasses.replace(made, run=running.value, origins=origins)
+    if plan.code != code_version() or plan.history != recipe.history:
+        raise OutputExistsError(
+            f"the run in {str(directory.path)!r} was made by code {plan.code}, this is {code_version()}",
+            remedy="give the plan again with `km3gpu run --existing update`, which does again what changed",
+        )
+    plan.check_sources()
+    return _run(plan, recipe, directory, "resume", scheduler, show, began)
+
+
+def _run(
+    plan: Plan,
+    recipe: Recipe,
+    directory: RunDirectory,
+    existing: str,
+    scheduler: Any,
+    show: bool | None,
+    began: float,
+) -> RunResult:
+    memory = None if recipe.run.memory is None else parse_size(recipe.run.memory)
+    update = existing in ("update", "replace")
+    directory.check(plan, update=update)
     directory.path.mkdir(parents=True, exist_ok=True)
     with Journal(directory.path / "journal.jsonl") as log:
-        directory.check(planned, update=existing == "update")  # again, now that nobody else can write
-        directory.adopt(planned)
+        directory.check(plan, update=update)  # again, now that nobody else can write
+        if existing == "replace" and (old := directory.plan()) is not None:
+            directory.clear(old)
+            log.clear()
+        directory.adopt(plan)
         directory.sweep()
-        session = _Session(planned, recipe, directory, log, began)
-        return session.run(limit, scheduler if not isinstance(scheduler, str) else None, show)
+        client = None if isinstance(scheduler, str) else scheduler
+        return Session(plan, recipe, directory, log, began).run(memory, client, show)
 
 
 def _recipe(
@@ -182,184 +215,3 @@ def _recipe(
     return dataclasses.replace(
         plan, source=source, run=dataclasses.replace(plan.run, **changed), origins=origins
     )
-
-
-class _Session:
-    """One session of a run, from the opened journal to the last line in it."""
-
-    def __init__(
-        self, plan: Plan, recipe: Recipe, directory: RunDirectory, log: Journal, began: float
-    ) -> None:
-        self.plan = plan
-        self.recipe = recipe
-        self.directory = directory
-        self.log = log
-        self.began = began
-        self.id = uuid.uuid4().hex
-        self.state = directory.state(plan.sinks)
-
-    def run(self, memory: int | None, client: Any, show: bool | None) -> RunResult:
-        """Do all that is left to do, and write down how it ended."""
-        resumed = sum(c.id in self.state.done for c in self.plan.chunks)
-        self._begin(resumed)
-        status = "failed"
-        error: Km3GpuError | None = None
-        try:
-            with watched() as stop, progress(self.plan, resumed, show) as bar:
-                driver = self._make_chunks(memory, client, stop, bar)
-                outputs: list[Output] = []
-                if not stop and driver.fatal is None and self.recipe.run.merge:
-                    outputs = self._merge(driver, memory, client, stop, bar)
-            if stop:
-                status = "interrupted"
-                error = InterruptedRunError(
-                    f"stopped by {stop.name} with {self._left()} of {len(self.plan.chunks)} chunks to do",
-                    remedy="run the same again to go on",
-                )
-            elif driver.fatal is not None:
-                error = fatal_error(driver.fatal)
-            elif not self._failures():
-                status = "complete"
-        except BaseException as other:
-            self._end("failed", [], other)
-            raise
-        self._end(status, outputs, error)
-        record = provenance.write(self.directory, self.plan, outputs)
-        if error is not None:
-            raise error
-        result = self._result(outputs, resumed, record)
-        if result.failures:
-            raise _failed(result)
-        return result
-
-    # -- steps ---------------------------------------------------------------
-    def _begin(self, resumed: int) -> None:
-        settings = asdict(self.recipe.run)
-        self.log.append(
-            {
-                "event": "started",
-                "session": self.id,
-                "time": time.time(),
-                "plan": self.plan.id,
-                "code": self.plan.code,
-                "git": environment.git_state(),
-                "command": sys.argv,
-                "worker": environment.worker_name(),
-                "environment": environment.store(self.directory.path / "environments"),
-                "settings": settings,
-                "origins": dict(self.recipe.origins),
-                "resumed": resumed,
-                "torn": self.log.torn,
-            }
-        )
-
-    def _make_chunks(self, memory: int | None, client: Any, stop: Stop, bar: Progress) -> Driver:
-        settings = self.recipe.run
-        driver = Driver(self.plan, self.recipe, self.directory, self.state, self.log, bar.tell, 0)
-        if driver.missing(self.plan.chunks):
-            runner = make_runner(settings, memory, client)
-            driver.threads = kernel_threads(settings, runner)
-            self._work(driver, runner, stop)
-        if driver.fatal is None and not stop:
-            driver.join_halves(self.plan.chunks)
-        return driver
-
-    def _work(self, driver: Driver, runner: Runner, stop: Stop) -> None:
-        clean = False
-        try:
-            driver.run(self.plan.chunks, runner, stop)
-            clean = not stop.at_once
-        finally:
-            runner.close(at_once=not clean)
-
-    def _merge(
-        self, driver: Driver, memory: int | None, client: Any, stop: Stop, bar: Progress
-    ) -> list[Output]:
-        """Put the parts together; parts that are not what their receipts say are made again, once."""
-        bad = damaged(self._done(), self.directory.parts)
-        if bad:
-            for receipt in bad:
-                del self.state.done[receipt.id]
-                self.log.append({"event": "damaged", "id": receipt.id, "time": time.time()})
-            self._make_chunks(memory, client, stop, bar)
-            if stop or driver.fatal or damaged(self._done(), self.directory.parts):
-                raise RunFailedError(
-                    "parts change after they are written",
-                    where=str(self.directory.parts),
-                    remedy="check the disk",
-                )
-        receipts = self._done()
-        if not receipts:
-            return []
-        record = provenance.embedded(self.directory, self.plan, receipts, self._failures())
-        outputs = []
-        for sink in self.recipe.sinks:
-            bar.say(f"merging {sink.name}{sink.suffix}")
-            outputs.append(merge(sink, receipts, self.directory.parts, self.directory.path, record))
-        manifest = {
-            "format": "km3gpu manifest",
-            "plan": self.plan.id,
-            "complete": not self._failures(),
-            "outputs": [asdict(o) for o in outputs],
-            "chunks": [
-                {"id": r.id, "n_out": r.n_out, "parts": [asdict(o) for o in r.outputs]} for r in receipts
-            ],
-            "missing": [{"id": r.id, "entries": list(r.entries), "path": r.path} for r in self._failures()],
-        }
-        write_atomically(self.directory.path / "manifest.json", json.dumps(manifest, indent=1) + "\n")
-        return outputs
-
-    def _end(self, status: str, outputs: Sequence[Output], error: BaseException | None) -> None:
-        self.log.append(
-            {
-                "event": "ended",
-                "session": self.id,
-                "time": time.time(),
-                "status": status,
-                "error": None if error is None else f"{type(error).__name__}: {error}",
-                "outputs": [asdict(o) for o in outputs],
-            }
-        )
-
-    # -- what there is -------------------------------------------------------
-    def _done(self) -> list[Receipt]:
-        done = self.state.done
-        return [done[leaf.id] for c in self.plan.chunks for leaf in self.state.leaves(c) if leaf.id in done]
-
-    def _failures(self) -> list[Receipt]:
-        failed = self.state.failed
-        return [
-            failed[leaf.id] for c in self.plan.chunks for leaf in self.state.leaves(c) if leaf.id in failed
-        ]
-
-    def _left(self) -> int:
-        return sum(c.id not in self.state.done for c in self.plan.chunks)
-
-    def _result(self, outputs: Sequence[Output], resumed: int, record: Path) -> RunResult:
-        receipts = tuple(self._done())
-        return RunResult(
-            self.directory.path,
-            self.plan,
-            tuple(self.directory.path / o.name for o in outputs),
-            receipts,
-            tuple(self._failures()),
-            resumed,
-            time.perf_counter() - self.began,
-            total(receipts),
-            record,
-        )
-
-
-def _failed(result: RunResult) -> Km3GpuError:
-    first = result.failures[0]
-    assert first.fault is not None
-    n, of = len(result.failures), len(result.plan.chunks)
-    if not result.receipts:
-        return first.fault.raised()  # nothing came out at all: the fault itself is the news
-    error = RunFailedError(
-        f"{n} of {of} chunks failed, the first: {first.fault.message}",
-        where=str(result.out),
-        remedy=f"see `km3gpu failures {result.out}`; the others are in the output",
-    )
-    error.result = result  # type: ignore[attr-defined]
-    return error

@@ -26,6 +26,7 @@ from km3gpu.errors import FormatError, InputNotFoundError, OutputExistsError
 from km3gpu.pipeline import journal
 from km3gpu.pipeline.plan import Plan, PlannedChunk
 from km3gpu.pipeline.receipt import Receipt
+from km3gpu.pipeline.steps import SINKS
 from km3gpu.pipeline.task import publish
 
 __all__ = ["RunDirectory", "State", "halves", "write_atomically"]
@@ -168,34 +169,17 @@ class RunDirectory:
         if there is None or there.id != plan.id:
             write_atomically(self.path / "plan.json", plan.dumps())
 
-    def clear(self) -> None:
-        """Remove what a run wrote here, and only that.
-
-        Raises
-        ------
-        OutputExistsError
-            It is no directory of a run.
-        """
-        if not self.path.exists():
-            return
-        plan = self.plan()
-        if plan is None:
-            self.check_empty()
-            return
-        names = [f"{s['name']}{suffix}" for s in plan.recipe["sinks"] for suffix in (".parquet", ".h5")]
-        for name in (*_OWN, *names, *(j.name for j in self.journals())):
+    def clear(self, plan: Plan) -> None:
+        """Remove what the run of `plan` wrote here, and only that; its open journal stays."""
+        names = [SINKS[s["format"]](name=s["name"]) for s in plan.recipe["sinks"]]
+        outputs = [s.name + s.suffix for s in names]
+        others = [j.name for j in self.journals() if j.name != "journal.jsonl"]
+        for name in (*_OWN, *outputs, *others):
             target = self.path / name
             if target.is_dir():
                 shutil.rmtree(target)
             else:
                 target.unlink(missing_ok=True)
-
-    def check_empty(self) -> None:
-        """Raise `OutputExistsError` where the directory holds anything."""
-        if any(self.path.iterdir()):
-            raise OutputExistsError(
-                f"{str(self.path)!r} holds files that no run wrote", remedy="choose another output directory"
-            )
 
     # -- what is done --------------------------------------------------------
     def state(self, sinks: tuple[str, ...] | None = None) -> State:

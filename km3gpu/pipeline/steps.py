@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
+import datetime as dt
 import hashlib
 import importlib
 import inspect
@@ -198,6 +198,6 @@ def _located(value: Any, files: set[str], folder: Path | None) -> Any:
 
 def tuples(value: Any) -> Any:
     """Give a list of TOML or JSON as a tuple, which a frozen dataclass can hold; a date as text."""
-    if isinstance(value, datetime.date | datetime.time):
+    if isinstance(value, dt.date | dt.time):
         return value.isoformat()
     return tuple(tuples(v) for v in value) if isinstance(value, list) else value

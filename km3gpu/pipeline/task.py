@@ -136,7 +136,7 @@ def _run(task: Task, clock: _Clock) -> dict[str, object]:
     where = backend.select(task.backend)
     with kernels.threads(task.threads) if task.threads else contextlib.nullcontext():
         with clock.time("read"):
-            chunk = io.read_origin(task.origin, backend=where)
+            chunk = _numbered(io.read_origin(task.origin, backend=where))
         n_in, bytes_in = chunk.n_events, chunk.nbytes
         for stage in task.stages:
             with clock.time(stage.name):
@@ -155,6 +155,16 @@ def _run(task: Task, clock: _Clock) -> dict[str, object]:
         "device": environment.device_name(where.name),
         "environment": environment.store(out / "environments"),
     }
+
+
+def _numbered(chunk: Chunk) -> Chunk:
+    """Give each event the number of its entry, by which a row is found again in its file."""
+    if "events" not in chunk or "entry" in chunk.events:
+        return chunk
+    events = chunk.events
+    xp = backend.namespace(events.flat(events.columns[0])) if events.columns else backend.select("cpu").xp
+    entry = xp.arange(chunk.source.start, chunk.source.stop, dtype="int64")
+    return Chunk(chunk.source, {**chunk.tables, "events": events.with_columns(entry=entry)}, chunk.history)
 
 
 def _write(chunk: Chunk, sink: Sink, identity: str, folder: Path) -> Output:

@@ -1,16 +1,29 @@
-"""The life of a worker process: ``python -m km3gpu.pipeline.worker FD``.
-
-It gets tasks through the pipe with file descriptor FD and sends receipts back,
-until the pipe ends.
-"""
+"""The life of a worker process: tasks come through a pipe, receipts go back, until the pipe ends."""
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
 from multiprocessing.connection import Connection
 
-__all__ = ["main"]
+__all__ = ["command", "main"]
+
+_START = """\
+import json, sys
+sys.path[:] = json.loads(sys.argv[2])
+from km3gpu.pipeline.worker import main
+main(int(sys.argv[1]))
+"""
+
+
+def command(fd: int) -> list[str]:
+    """Give the command line of a worker that talks through file descriptor `fd`.
+
+    It looks for modules where this process does, so that it runs the same code
+    and finds the stages of the user.
+    """
+    return [sys.executable, "-c", _START, str(fd), json.dumps(sys.path)]
 
 
 def main(fd: int) -> None:
@@ -26,14 +39,9 @@ def main(fd: int) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     pipe = Connection(fd)
     try:
-        sys.path[:] = pipe.recv()  # so that a user's stage is found where the run found it
         from km3gpu.pipeline.task import run_chunk
 
         while True:
             pipe.send(run_chunk(pipe.recv()))
     except (EOFError, OSError):
         return  # the run ended, or is gone; a part that is whole will be found by the next
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]))
