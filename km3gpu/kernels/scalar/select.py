@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numba.extending import register_jitable
 
 __all__ = ["best_of"]
@@ -28,10 +27,10 @@ def best_of(
     them within `low` to `high`.  The most stages win, then the largest `lik`,
     then the lowest row.  A NaN never beats a number.
     """
-    best = np.int64(-1)
-    most = np.int64(0)
+    best = -1
+    most = 0
     for i in range(first, last):
-        n = np.int64(stage_offsets[i + 1]) - np.int64(stage_offsets[i])
+        n = int(stage_offsets[i + 1] - stage_offsets[i])
         if rec_type[i] != wanted or n == 0 or n < most:
             continue
         inside = True
@@ -41,6 +40,6 @@ def best_of(
         # `not <=` takes a number over a NaN, and keeps the first of equals
         better = n > most or (lik[i] == lik[i] and not lik[i] <= lik[best])
         if inside and better:
-            best = np.int64(i)
+            best = i
             most = n
     return best
