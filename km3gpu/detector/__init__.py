@@ -10,6 +10,7 @@ from km3gpu.detector.orientations import Orientations
 from km3gpu.detector.pmt_file import PmtFile
 from km3gpu.detector.status import ModuleStatus, PmtStatus
 from km3gpu.detector.strings import StringShapes
+from km3gpu.detector.water import Water
 
 __all__ = [
     "Detector",
@@ -26,5 +27,6 @@ __all__ = [
     "Transmitters",
     "Tripods",
     "Utm",
+    "Water",
     "Waveforms",
 ]
