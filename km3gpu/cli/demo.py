@@ -50,13 +50,7 @@ def register(app: typer.Typer) -> None:
                 resources.files("km3gpu").joinpath("plans", plan.name).read_text("utf-8"), "utf-8"
             )
             summaries[name] = _run(plan, out / name)
-        show(
-            "",
-            table(summaries),
-            "",
-            "Kernels are compiled at their first use and kept; a second run shows times without that.",
-            "",
-        )
+        show("", table(summaries), "")
         for name, summary in summaries.items():
             show(f"{name}:", *(f"  {line}" for line in lines(summary)))
         show(f"event display: {_picture(out / 'offline.toml', out / 'event.png')}")

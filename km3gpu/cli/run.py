@@ -95,6 +95,8 @@ def register(app: typer.Typer) -> None:
 
         Running the same again goes on where the last run ended.
         """
+        from numba.core.event import install_timer
+
         from km3gpu.errors import RunFailedError
         from km3gpu.pipeline import read_recipe
         from km3gpu.pipeline import run as run_plan
@@ -111,14 +113,16 @@ def register(app: typer.Typer) -> None:
         recipe = read_recipe(plan, source={"chunk": size}, run=settings)
         if check_calibration:
             recipe = _checking(recipe)
+        compiled: list[float] = []
         try:
-            result = run_plan(recipe, files or None, out=out, existing=existing.value)
+            with install_timer("numba:compile", compiled.append):
+                result = run_plan(recipe, files or None, out=out, existing=existing.value)
         except RunFailedError as error:
             # what was made is told before what was not
             if (partial := getattr(error, "result", None)) is not None:
-                _report(plan, partial, as_json)
+                _report(plan, partial, sum(compiled), as_json)
             raise
-        _report(plan, result, as_json)
+        _report(plan, result, sum(compiled), as_json)
 
 
 def _checking(recipe: Recipe) -> Recipe:
@@ -138,11 +142,11 @@ def _checking(recipe: Recipe) -> Recipe:
     return dataclasses.replace(recipe, stages=stages)
 
 
-def _report(plan: str, result: RunResult, as_json: bool) -> None:
+def _report(plan: str, result: RunResult, compiled: float, as_json: bool) -> None:
     from km3gpu.cli.printing import print_json, show
     from km3gpu.cli.summary import lines, summarised, table
 
-    summary = summarised(result)
+    summary = summarised(result, compiled)
     if as_json:
         print_json(summary)
         return

@@ -18,19 +18,22 @@ _CHECKED = {"t": "max_hits_t_ns", "pos": "max_hits_pos_m", "dir": "max_hits_dir"
 _UNITS = {"t": " ns", "pos": " m", "dir": ""}
 
 
-def summarised(result: RunResult) -> dict[str, Any]:
+def summarised(result: RunResult, compiled: float = 0.0) -> dict[str, Any]:
     """Put the figures of a run together, as plain values.
 
     Parameters
     ----------
     result : RunResult
         What `km3gpu.run` gave.
+    compiled : float
+        Seconds that this process spent compiling kernels meanwhile.
 
     Returns
     -------
     dict
         Sums over all chunks that are done; ``seconds`` is the wall time of
-        this session, ``stages`` the wall time of each step summed over workers.
+        this session, ``stages`` the wall time of each step summed over workers,
+        compilation included.
     """
     total = result.total
     return {
@@ -49,6 +52,7 @@ def summarised(result: RunResult) -> dict[str, Any]:
         "seconds": result.seconds,
         "cpu_seconds": total.cpu,
         "stages": dict(total.seconds),
+        "compiled": compiled,
         "peak_memory": total.peak_memory,
         "counters": dict(total.counters),
         "check": checked(total.counters),
@@ -98,6 +102,8 @@ def table(summaries: Mapping[str, Mapping[str, Any]]) -> Table:
     rows.append(["rate", *(f"{_rate(s, 'events'):,.0f} events/s" for s in runs)])
     rows.append(["", *(f"{_rate(s, 'hits') / 1e6:.2f} Mhits/s" for s in runs)])
     rows += [[f"{name} time", *(_seconds(s["stages"].get(name)) for s in runs)] for name in stages]
+    if any(s["compiled"] for s in runs):
+        rows.append(["of it compiling", *(_seconds(s["compiled"]) for s in runs)])
     rows.append(["wall time", *(_seconds(s["seconds"]) for s in runs)])
     rows.append(["peak memory", *(bytes_text(s["peak_memory"]) for s in runs)])
     return grid("", ["", *(f">{title}" for title in summaries)], rows)
@@ -133,5 +139,5 @@ def _seconds(s: float | None) -> str:
 
 
 def _rate(s: Mapping[str, Any], what: str) -> float:
-    """Give rows per second of time spent in stages: what was done before counts on both sides."""
-    return float(s["rows"].get(what, 0) / max(sum(s["stages"].values()), 1e-9))
+    """Give rows per second spent in the steps; kernels are compiled once, whatever the number of rows."""
+    return float(s["rows"].get(what, 0) / max(sum(s["stages"].values()) - s["compiled"], 1e-9))
