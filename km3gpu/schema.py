@@ -82,6 +82,7 @@ _HIT_MADE = (
     ("du", "i4", "", "", "Detection unit (string) of the module."),
     ("floor", "i4", "", "", "Floor of the module, 0 for a base module."),
     ("cluster_id", "i8", "", "", "Cluster of the event that the hit is in, -1 for none."),
+    ("quality", "u1", "", "", "Bits that say why the hit is not to be trusted, 0 for a good one."),
 )
 
 _TRACK = (
@@ -198,6 +199,22 @@ _CLUSTER = (
 )
 
 
+_FRAME = (
+    ("dom_id", "i4", "", "", "Module that sent the frame."),
+    ("n_hits", "i4", "", "", "Hits of the frame; they follow each other in the slice."),
+    ("rates", "f8", "Hz", "", "Rate of each of the 31 PMTs, 0 or 2 kHz to 2 MHz."),
+    ("rate_codes", "u1", "", "", "Rate of each of the 31 PMTs as stored, on a logarithmic scale."),
+    ("hrv", "u4", "", "", "High-rate veto, bit i for PMT i."),
+    ("fifo", "u4", "", "", "FIFO almost full, bit i for PMT i."),
+    ("white_rabbit", "b1", "", "", "The clock was locked to White Rabbit."),
+    ("udp_trailer", "b1", "", "", "The trailing UDP packet came."),
+    ("udp_packets", "u2", "", "", "UDP packets received."),
+    ("udp_highest", "u2", "", "", "Highest sequence number of the UDP packets."),
+    ("daq_ok", "b1", "", "", "All UDP packets came, and the trailer."),
+    ("checks", "u1", "", "", "Faults by Jpp's rules: 1 UDP, 2 PMT, 4 TDC, 8 order of times."),
+)
+
+
 def _fields() -> Iterator[Field]:
     for table in ("hits", "triggered_hits", "mc_hits"):
         yield from (Field(table, *row) for row in _HIT)
@@ -207,6 +224,7 @@ def _fields() -> Iterator[Field]:
     yield from (Field("events", *row) for row in _EVENT)
     yield from (Field("events", *row) for row in _EVENT_MADE)
     yield from (Field("clusters", *row) for row in _CLUSTER)
+    yield from (Field("frames", *row) for row in _FRAME)
 
 
 FIELDS: dict[tuple[str, str], Field] = {(f.table, f.name): f for f in _fields()}

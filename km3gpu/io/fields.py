@@ -7,6 +7,7 @@ the row has none.
 from __future__ import annotations
 
 from enum import IntEnum
+
 import numpy as np
 
 from km3gpu.definitions import FitParameter, w2list_of

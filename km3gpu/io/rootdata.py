@@ -13,12 +13,16 @@ from km3gpu.io.meta import read_meta
 from km3gpu.io.offline import OfflineEvents
 from km3gpu.io.rootfile import RootFile
 from km3gpu.io.roottree import Tree, count_entries, read_tree
+from km3gpu.io.summaryslices import SummarySlices
+from km3gpu.io.timeslices import TREES, TimeSlices
 
 __all__ = ["READERS", "RootData"]
 
 READERS: dict[str, Callable[[Tree], Dataset]] = {
     "E": OfflineEvents,
     "KM3NET_EVENT": DaqEvents,
+    **dict.fromkeys(TREES, TimeSlices),
+    "KM3NET_SUMMARYSLICE": SummarySlices,
 }
 """Trees that km3gpu reads, in the order of preference: a file is read by the
 first of these that has entries."""
@@ -86,7 +90,14 @@ class RootData:
         return self._datasets[name]
 
     def default(self) -> str:
-        """Give the tree that is read where nobody says which."""
+        """Give the tree that is read where nobody says which.
+
+        It is the first of `READERS` that has entries.  A file of offline
+        events without any is still one of offline events, though it may carry
+        summary slices: Jpp's writers of DAQ data make all DAQ trees.
+        """
+        if "E" in self.names and "KM3NET_EVENT" not in self.names:
+            return "E"
         known = [n for n in READERS if n in self.names]
         filled = (n for n in known if self._n_entries(n))
         name = next(filled, known[0] if known else None)

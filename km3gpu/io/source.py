@@ -33,9 +33,10 @@ def open(path: PathLike | Iterable[PathLike], *, tree: str | None = None) -> Sou
         Files of one kind.  ``testdata:offline/numucc.root`` is a file of the
         package km3net-testdata.
     tree : str, optional
-        The tree to read, where a file has several.  By default the first of
-        ``km3gpu.io.rootdata.READERS`` that has entries in the first file: E,
-        then KM3NET_EVENT.
+        The tree to read, where a file has several.  By default the first that
+        has entries in the first file, of E, KM3NET_EVENT,
+        KM3NET_TIMESLICE_L1, _L2, _SN, _L0, KM3NET_TIMESLICE and
+        KM3NET_SUMMARYSLICE, in this order.
 
     Returns
     -------

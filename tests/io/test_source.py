@@ -65,6 +65,12 @@ def test_the_default_tree_is_the_first_with_entries(data):
     assert km3gpu.open(both).read(tree="KM3NET_EVENT", backend="cpu").source.kind == "daq"
 
 
+def test_an_offline_file_without_events_stays_one(data):
+    source = km3gpu.open(data / "offline/empty_events.root")
+    assert source.trees == {"E": 0, "KM3NET_SUMMARYSLICE": 415}
+    assert source.tree == "E"
+
+
 def test_columns_and_tables(data):
     source = km3gpu.open(data / SMALL)
     chunk = source.read(columns={"hits": ("t", "tot")}, backend="cpu")
