@@ -29,6 +29,7 @@ from km3gpu.kernels import decode, threads
 DATA = Path(km3net_testdata.__file__).parent / "data"
 OFFLINE = DATA / "offline/mcv6.gsg_nue-CCHEDIS_1e4-1e6GeV.sirene.jte.jchain.aanet.1.root"
 ONLINE = DATA / "online/muon_cc_daqevents.root"
+SLICES = DATA / "online/KM3NeT_00000267_00025291_L1.root"
 MUON = DATA / "offline/muon_cc_events.root"
 TRACKS = DATA / (
     "offline/mcv5.11r2.gsg_muonCChigherE-CC_50-5000GeV.km3_AAv1.jterbr00004695.jchain.aanet.498.root"
@@ -52,6 +53,7 @@ def run(quick: bool) -> list[Row]:
             *_collections("mcv5.11r2 498", TRACKS, n),
             *_nested(n),
             *_daq(n),
+            *_timeslices(n),
         ]
 
 
@@ -282,3 +284,19 @@ def _daq(n: int) -> list[Row]:
         )
     )
     return rows
+
+
+def _timeslices(n: int) -> list[Row]:
+    """Read timeslices, which no other Python package does."""
+    source = km3gpu.open(SLICES)
+    n_hits = len(source.read("hits", backend="cpu").hits)
+    times = alternate({"ours": lambda: source.read("hits", backend="cpu")}, 3 * n)
+    return [
+        Row(
+            "L1 timeslices, compressed baskets to columns",
+            n_hits / 1e6 / times["ours"].cpu,
+            "Mhit/s",
+            limit=35,
+            note=f"{n_hits} hits",
+        )
+    ]

@@ -60,9 +60,9 @@ def test_every_pmt_is_as_jpp_printed_it(data):
     for module in rows:
         row = by_module[int(module)]
         for pmt in range(31):
-            rate, flag = float(next(rows)), int(next(rows))
+            rate, (veto, full) = float(next(rows)), next(rows)
             assert abs(frames.flat("rates")[row, pmt] / 1000 - rate) <= 0.05 + 1e-9
-            assert bool(flag) == bool(hrv[row, pmt] or fifo[row, pmt])
+            assert (veto, full) == (str(int(hrv[row, pmt])), str(int(fifo[row, pmt])))
             n += 1
     assert n == 3193
 
