@@ -7,17 +7,35 @@ is, and kernels follow it.
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import functools
 import os
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from km3gpu.errors import BackendError
+from km3gpu.memory import Pool
 
-__all__ = ["NAMES", "Backend", "DeviceInfo", "cuda_device", "namespace", "of", "select", "why_no_gpu"]
+__all__ = [
+    "NAMES",
+    "Backend",
+    "DeviceInfo",
+    "MemoryUse",
+    "adopt",
+    "cuda_device",
+    "device_index",
+    "empty",
+    "namespace",
+    "of",
+    "select",
+    "using_pool",
+    "why_no_gpu",
+]
 
 NAMES = ("auto", "cpu", "cuda", "cudasim")
 
@@ -31,6 +49,26 @@ class DeviceInfo:
     compute_capability: tuple[int, int]
     memory_bytes: int
     driver: str
+
+
+@dataclass(frozen=True)
+class MemoryUse:
+    """What a backend's pool holds, in bytes.
+
+    Attributes
+    ----------
+    used : int
+        By arrays that are alive.
+    held : int
+        Taken from the system or device: used and kept for later.
+    peak : int
+        High-water mark.  A GPU's pool does not keep one; there it is `held`,
+        which only grows until the pool is trimmed.
+    """
+
+    used: int
+    held: int
+    peak: int
 
 
 @dataclass(frozen=True)
@@ -70,6 +108,59 @@ class Backend:
     def to_host(array: Any) -> np.ndarray:
         """Give `array` as numpy; no copy where it already is."""
         return array if isinstance(array, np.ndarray) else np.asarray(array.get())
+
+    def empty(self, n: int, dtype: Any) -> Any:
+        """Make a column of `n` values that are not set, from this backend's pool."""
+        return _cupy().empty(n, dtype) if self.name == "cuda" else _pool.get().empty(n, dtype)
+
+    def pinned(self, n_bytes: int) -> np.ndarray:
+        """Make (n_bytes,) uint8 host memory that a GPU can copy from while the CPU goes on.
+
+        On a host backend it is plain memory.
+
+        Raises
+        ------
+        BackendError
+            The system gives no more page-locked memory.
+        """
+        if self.name != "cuda":
+            return np.empty(n_bytes, np.uint8)
+        cupy = _cupy()
+        try:
+            locked = cupy.cuda.alloc_pinned_memory(max(1, n_bytes))
+        except cupy.cuda.runtime.CUDARuntimeError as error:
+            raise BackendError(
+                f"no {n_bytes} bytes of page-locked memory: {error}", remedy="take smaller chunks"
+            ) from error
+        return np.frombuffer(locked, np.uint8, n_bytes)
+
+    def upload(self, array: np.ndarray) -> Any:
+        """Copy a host array to this backend, in the order of the current stream.
+
+        From `pinned` memory a GPU copies by itself, and the call returns at once:
+        do not write to the memory before an event after the copy has happened.
+        """
+        copied = self.empty(array.size, array.dtype).reshape(array.shape)
+        if self.name == "cuda":
+            copied.set(array)
+        else:
+            copied[...] = array
+        return copied
+
+    def memory(self) -> MemoryUse:
+        """Tell what this backend's pool holds."""
+        if self.name == "cuda":
+            pool = _cupy().get_default_memory_pool()
+            return MemoryUse(int(pool.used_bytes()), int(pool.total_bytes()), int(pool.total_bytes()))
+        host = _pool.get()
+        return MemoryUse(host.used, host.used + host.kept, host.peak)
+
+    def trim(self) -> None:
+        """Give what the pool keeps for later back to the system or device."""
+        if self.name == "cuda":
+            _cupy().get_default_memory_pool().free_all_blocks()
+        else:
+            _pool.get().trim()
 
     def free_memory(self) -> int:
         """Bytes that can still be allocated on this backend."""
@@ -149,6 +240,70 @@ def of(*arrays: Any) -> Backend:
 def namespace(array: Any) -> Any:
     """Give the module (numpy or cupy) that made `array`."""
     return _cupy() if hasattr(array, "__cuda_array_interface__") else np
+
+
+def empty(n: int, dtype: Any, like: Any) -> Any:
+    """Make a column of `n` values that are not set, where `like` is."""
+    if type(like) is not np.ndarray and hasattr(like, "__cuda_array_interface__"):
+        return _cupy().empty(n, dtype)
+    return _pool.get().empty(n, dtype)
+
+
+def device_index() -> int:
+    """Give the number of the GPU that this thread uses; 0 where there is none."""
+    return int(_cupy().cuda.runtime.getDevice()) if why_no_gpu() is None else 0
+
+
+def adopt(array: Any) -> Any:
+    """Take an array of another library as it lies, without a copy.
+
+    Parameters
+    ----------
+    array : object
+        With ``__cuda_array_interface__``, ``__dlpack__`` or numpy's own
+        interfaces: a torch tensor, a JAX, CuPy, numba or NumPy array.  The other
+        way needs nothing: columns of km3gpu are NumPy or CuPy arrays, which have
+        all of these.
+
+    Returns
+    -------
+    numpy.ndarray or cupy.ndarray
+        The same memory; on a GPU a CuPy array.
+
+    Raises
+    ------
+    BackendError
+        The memory is on a device that cannot be used here.
+    """
+    if isinstance(array, np.ndarray):
+        return array
+    device = array.__dlpack_device__()[0] if hasattr(array, "__dlpack_device__") else None
+    on_gpu = hasattr(array, "__cuda_array_interface__") or device in _DLPACK_CUDA
+    if on_gpu:
+        if (reason := why_no_gpu()) is not None:
+            raise BackendError(f"an array on a GPU cannot be used here: {reason}")
+        cupy = _cupy()
+        return cupy.asarray(array) if hasattr(array, "__cuda_array_interface__") else cupy.from_dlpack(array)
+    if device is not None and device not in _DLPACK_HOST:
+        raise BackendError(f"an array on DLPack device type {device}, neither host nor CUDA")
+    return np.from_dlpack(array) if device is not None else np.asarray(array)
+
+
+# DLDeviceType of the DLPack specification: CPU, page-locked host; CUDA, managed CUDA
+_DLPACK_HOST = (1, 3)
+_DLPACK_CUDA = (2, 13)
+
+_pool: contextvars.ContextVar[Pool] = contextvars.ContextVar("pool", default=Pool())  # noqa: B039
+
+
+@contextlib.contextmanager
+def using_pool(pool: Pool) -> Iterator[Pool]:
+    """Take host memory from `pool` within this block, on this thread."""
+    token = _pool.set(pool)
+    try:
+        yield pool
+    finally:
+        _pool.reset(token)
 
 
 @functools.cache

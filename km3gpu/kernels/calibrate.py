@@ -197,8 +197,7 @@ def _outputs(
     names: tuple[str, ...], n: int, like: Any, dtype: np.dtype[Any], out: Mapping[str, Any] | None
 ) -> Mapping[str, Any]:
     if out is None:
-        xp = _backend.namespace(like)
-        return {c: xp.empty(n, _F8 if c == "t" else dtype) for c in names}
+        return {c: _backend.empty(n, _F8 if c == "t" else dtype, like) for c in names}
     for c in names:
         wanted = _F8 if c == "t" else dtype
         if c not in out or out[c].dtype != wanted or out[c].shape != (n,) or not out[c].flags.c_contiguous:

@@ -120,7 +120,7 @@ def same_module(
 
     order = _segments.order(offsets, dom_id, t)
     segment = _segments.expand(offsets)
-    members = xp.empty(n, _I4)
+    members = _backend.empty(n, _I4, t)
     run(
         _MARK, where, n, order, segment, dom_id, t, float(window), int(min_hits),
         np.inf if l2_window is None else float(l2_window), -2.0 if min_cos is None else float(min_cos),
@@ -129,9 +129,11 @@ def same_module(
     anchors, cluster_offsets = _segments.compact(members > 0, offsets)
 
     m = len(anchors)
-    first, last = xp.empty(m, np.int64), xp.empty(m, np.int64)
-    n_hits, n_pmts, tot_sum = xp.empty(m, _I4), xp.empty(m, _I4), xp.empty(m, _F8)
-    cluster_id = xp.full(n, -1, dtype=np.int64)
+    first, last, n_hits, n_pmts, tot_sum = (
+        _backend.empty(m, d, t) for d in (np.int64, np.int64, np.int32, np.int32, np.float64)
+    )
+    cluster_id = _backend.empty(n, np.int64, t)
+    cluster_id.fill(-1)
     worst = run(
         _DESCRIBE, where, m, anchors, cluster_offsets, order, segment, members, channel_id, tot,
         first, last, n_hits, n_pmts, tot_sum, cluster_id,

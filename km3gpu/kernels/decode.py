@@ -122,8 +122,7 @@ def event_headers(raw: Any, byte_offsets: Any) -> dict[str, Any]:
     """
     raw, byte_offsets, where = _bytes(raw, byte_offsets)
     n = len(byte_offsets) - 1
-    xp = _backend.namespace(raw)
-    columns = {name: xp.empty(n, np.dtype(d)) for name, d in _EVENT.items()}
+    columns = {name: _backend.empty(n, d, raw) for name, d in _EVENT.items()}
     worst = run(_EVENT_HEADERS, where, n, raw, byte_offsets, *columns.values())
     if worst != NONE:
         raise _bad_entry(worst, byte_offsets, _layout.EVENT_HEADER, f"{_layout.EVENT_HEADER} bytes")
@@ -134,14 +133,13 @@ def _hits(
     raw: Any, byte_offsets: Any, kernel: Kernel, dtypes: dict[str, str], record: int
 ) -> tuple[Any, dict[str, Any]]:
     raw, byte_offsets, where = _bytes(raw, byte_offsets)
-    xp = _backend.namespace(raw)
-    counts = xp.empty(len(byte_offsets) - 1, np.int64)
+    counts = _backend.empty(len(byte_offsets) - 1, np.int64, raw)
     worst = run(_VECTOR_COUNTS, where, len(counts), raw, byte_offsets, record, counts)
     if worst != NONE:
         raise _bad_entry(worst, byte_offsets, record, f"a vector of {record} byte hits")
     offsets = counts_to_offsets(counts)
     n = int(offsets[-1])
-    columns = {name: xp.empty(n, np.dtype(d)) for name, d in dtypes.items()}
+    columns = {name: _backend.empty(n, d, raw) for name, d in dtypes.items()}
     run(kernel, where, n, raw, byte_offsets, offsets, *columns.values())
     return offsets, columns
 

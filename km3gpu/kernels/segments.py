@@ -86,7 +86,7 @@ def expand(offsets: Any) -> Any:
     n = int(offsets[-1])
     offsets = as_offsets(offsets, n)
     where = where_of(offsets)
-    segment = _backend.namespace(offsets).empty(n, _I4)
+    segment = _backend.empty(n, _I4, offsets)
     run(_EXPAND, where, n, offsets, segment)
     return segment
 
@@ -114,7 +114,7 @@ def total(offsets: Any, values: Any) -> Any:
         xp.cumsum(values, dtype=np.int64, out=running[1:])
         return running[offsets[1:]] - running[offsets[:-1]]
     values = exactly(values, _F8, "values")
-    out = xp.empty(len(offsets) - 1, _F8)
+    out = _backend.empty(len(offsets) - 1, _F8, values)
     run(_TOTAL, where_of(offsets, values), len(out), offsets, values, out, work=len(values))
     return out
 
@@ -161,7 +161,7 @@ def _extreme(kernel: Kernel, offsets: Any, values: Any, empty: float | None) -> 
     values = exactly(values, dtype, "values")
     if empty is None:
         empty = np.nan if dtype == _F8 else 0
-    out = _backend.namespace(values).empty(len(offsets) - 1, dtype)
+    out = _backend.empty(len(offsets) - 1, dtype, values)
     run(
         kernel, where_of(offsets, values), len(out),
         offsets, values, dtype.type(empty), out, work=len(values),
@@ -226,16 +226,15 @@ def order(offsets: Any, dom_id: Any, t: Any) -> Any:
     dom_id = exactly(dom_id, _I4, "dom_id")
     bits = exactly(t, _F8, "t").view(np.int64)
     where = where_of(offsets, dom_id, bits)
-    xp = _backend.namespace(dom_id)
-    index = xp.empty(n, _I8)
+    index = _backend.empty(n, _I8, dom_id)
     if where == "cpu":
         run(_ORDER, where, len(offsets) - 1, offsets, dom_id, bits, index, work=n)
         return index
     if n == 0:
         return index
     segment = expand(offsets)
-    index[:] = xp.arange(n)
-    spare = xp.empty_like(index)
+    index[:] = _backend.namespace(dom_id).arange(n)
+    spare = _backend.empty(n, _I8, dom_id)
     longest, width = int((offsets[1:] - offsets[:-1]).max()), 1
     while width < longest:
         run(_MERGE, where, n, width, offsets, segment, dom_id, bits, index, spare)
