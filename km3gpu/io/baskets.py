@@ -78,9 +78,21 @@ class Basket:
 
 
 def basket_range(branch: Branch, start: int, stop: int) -> range:
-    """Give the indices of the baskets that hold the entries ``start <= i < stop``."""
+    """Give the indices of the baskets that hold the entries ``start <= i < stop``.
+
+    Raises
+    ------
+    FormatError
+        The branch ends before.
+    """
     if stop <= start:
         return range(0)
+    if start < 0 or stop > branch.entries[-1]:
+        raise FormatError(
+            f"branch {branch.name!r} has {int(branch.entries[-1])} entries, not {stop}",
+            where=branch.where,
+            remedy="the file was not closed, or is damaged: fetch or write it again",
+        )
     first = int(np.searchsorted(branch.entries, start, "right")) - 1
     last = int(np.searchsorted(branch.entries, stop, "left"))
     return range(first, last)

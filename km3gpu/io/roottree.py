@@ -172,7 +172,9 @@ class Tree:
         """
         found = self.find(name)
         if found is None:
-            raise UnknownNameError.of("branch", name, self.branches, where=self.where)
+            raise UnknownNameError.of(
+                "branch", name, (b.name for b in self.branches.values()), where=self.where
+            )
         return found
 
 
