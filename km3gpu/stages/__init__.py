@@ -11,6 +11,7 @@ from km3gpu.stages.calibrate import Calibrate, calibrate
 from km3gpu.stages.coincidences import Coincidences, coincidences
 from km3gpu.stages.date import Date, date
 from km3gpu.stages.locate import Locate, locate
+from km3gpu.stages.quality import Quality
 from km3gpu.stages.stage import Stage, known, make, needed
 from km3gpu.stages.summarise import Summarise, summarise
 
@@ -20,6 +21,7 @@ __all__ = [
     "Coincidences",
     "Date",
     "Locate",
+    "Quality",
     "Stage",
     "Summarise",
     "best_track",

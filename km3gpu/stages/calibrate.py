@@ -10,17 +10,25 @@ import numpy as np
 
 from km3gpu import backend
 from km3gpu.chunk import Chunk
-from km3gpu.errors import CalibrationError, ConfigError, GeometryError
+from km3gpu.detector import Detector, Orientations, StringShapes
+from km3gpu.errors import CalibrationError, ConfigError, GeometryError, UnknownNameError
 from km3gpu.kernels import calibrate as kernel
-from km3gpu.kernels.lookup import PmtLookup
+from km3gpu.kernels import segments
+from km3gpu.stages import pmts
+from km3gpu.stages import quality as judged
 from km3gpu.stages.geometry import DetectorLike, detector_files, detector_of
+from km3gpu.stages.motion import Motion, static
+from km3gpu.stages.quality import Policy
+from km3gpu.stages.slewing import Slewing, slewing_table
 from km3gpu.stages.stage import Columns, Result, Stage
 from km3gpu.table import Table
 
 __all__ = ["Calibrate", "calibrate"]
 
 _RAW = ("dom_id", "channel_id", "tdc", "tot")
-_MADE = ("t", "pos_x", "pos_y", "pos_z", "dir_x", "dir_y", "dir_z")
+_PLACE = ("pos_x", "pos_y", "pos_z", "dir_x", "dir_y", "dir_z")
+_MADE = ("t", *_PLACE)
+_ALSO = ("du", "floor", "pmt_id")
 _TABLES = {"offline": ("hits",), "daq": ("hits", "triggered_hits")}
 
 
@@ -38,10 +46,31 @@ class Calibrate(Stage):
     detector : str or Detector
         DETX or DATX file, or an open detector.
     slewing : str
-        ``"table"``: Jpp's table of 256 entries; ``"none"``: no correction.
+        ``"table"``: Jpp's table of 256 entries; ``"parametric1"``,
+        ``"parametric2"``: older formulas; ``"none"``: no correction.
     dtype : str
         ``"float64"`` or ``"float32"`` for positions and directions; the time is
         always float64.
+    also : tuple of str
+        Properties of the PMT to add: ``"du"``, ``"floor"``, ``"pmt_id"``.
+    unknown, long_tot, status : {"error", "drop", "mark"}
+        What happens to hits without a PMT in the detector description, with a
+        time over threshold above 255 ns, and of PMTs or modules whose status
+        says that they are off: an error, they are left out, or they are kept
+        with a bit in the column ``quality`` (see `Quality`; those without a PMT
+        have NaN for time and place).  They are counted in any case.
+    mc_hits : bool
+        Place simulated hits too, by ``pmt_id``; their times are true already.
+    orientations : str or Orientations, optional
+        Measured orientations, by which modules are turned.
+    shapes : str or StringShapes, optional
+        Acoustic fits, by which strings are bent.
+    update : float
+        Seconds that one moved geometry holds.
+    outside : {"error", "nearest", "static"}
+        What happens at times without measurements before and after.
+    uncovered : {"error", "static"}
+        What happens to modules without measurements.
     check : bool
         Compare with the calibrated values that the file itself holds, and
         count the largest differences.
@@ -52,50 +81,80 @@ class Calibrate(Stage):
     name: ClassVar[str] = "calibrate"
 
     detector: DetectorLike
-    slewing: Literal["table", "none"] = "table"
+    slewing: Slewing = "table"
     dtype: Literal["float64", "float32"] = "float64"
+    also: tuple[str, ...] = _ALSO
+    unknown: Policy = "error"
+    long_tot: Policy = "mark"
+    status: Policy = "mark"
+    mc_hits: bool = False
+    orientations: str | Orientations | None = None
+    shapes: str | StringShapes | None = None
+    update: float = 600.0
+    outside: Literal["error", "nearest", "static"] = "error"
+    uncovered: Literal["error", "static"] = "error"
     check: bool = field(default=False, metadata={"shapes": False})
     force: bool = False
 
     def __post_init__(self) -> None:
-        if self.slewing not in ("table", "none"):
-            raise ConfigError(f"unknown slewing {self.slewing!r}", remedy="take 'table' or 'none'")
+        slewing_table(self.slewing)
         if self.dtype not in ("float64", "float32"):
             raise ConfigError(f"unknown dtype {self.dtype!r}", remedy="take 'float64' or 'float32'")
+        object.__setattr__(self, "also", tuple(self.also))  # a plan gives a list
+        for name in self.also:
+            if name not in _ALSO:
+                raise ConfigError(str(UnknownNameError.of("property of a PMT", name, _ALSO)))
+        judged.check_policy(**self._policies())
+        self._motion()
+
+    def _policies(self) -> dict[str, str]:
+        return {"unknown": self.unknown, "long_tot": self.long_tot, "status": self.status}
+
+    def _motion(self) -> Motion:
+        return Motion(self.orientations, self.shapes, self.update, self.outside, self.uncovered)
+
+    def _added(self, simulated: bool) -> tuple[str, ...]:
+        """Give the properties of PMTs to add; simulated hits hold the PMT and lack the module."""
+        return ("dom_id", "channel_id", *(c for c in self.also if c != "pmt_id")) if simulated else self.also
 
     def inputs(self) -> tuple[str, ...]:
-        """Give the detector file."""
-        return detector_files(self.detector)
+        """Give the detector file, and those of its motion."""
+        return detector_files(self.detector) + self._motion().files()
 
     def reads(self, kind: str) -> Columns:
         """Give the raw columns of every table of hits, and the file's own result to check against."""
         columns = _RAW + (_MADE if self.check and kind == "offline" else ())
-        hits = dict.fromkeys(_TABLES.get(kind, ("hits",)), columns)
-        return {**hits, "events": ("det_id",)}
+        wanted = dict.fromkeys(_TABLES.get(kind, ("hits",)), columns)
+        if self.mc_hits and kind == "offline":
+            wanted["mc_hits"] = ("pmt_id",)
+        return {**wanted, "events": ("det_id", "time_ns") if self._motion().any else ("det_id",)}
 
     def writes(self, kind: str) -> Columns:
-        """Give time, position and direction of every table of hits."""
-        return dict.fromkeys(_TABLES.get(kind, ("hits",)), _MADE)
+        """Give time, position, direction and what else is asked for, of every table of hits."""
+        marks = ("quality",) if "mark" in self._policies().values() else ()
+        made: dict[str, tuple[str, ...]] = dict.fromkeys(
+            _TABLES.get(kind, ("hits",)), (*_MADE, *self.also, *marks)
+        )
+        if self.mc_hits and kind == "offline":
+            marks = ("quality",) if "mark" in (self.unknown, self.status) else ()
+            made["mc_hits"] = (*_PLACE, *self._added(simulated=True), *marks)
+        return made
 
     def apply(self, chunk: Chunk) -> Result:
-        """Calibrate ``hits`` and, where the chunk has them, ``triggered_hits``."""
+        """Calibrate ``hits`` and, where the chunk has them, ``triggered_hits`` (and ``mc_hits``)."""
         detector = detector_of(self.detector)
         counters: dict[str, float] = {}
         tables: dict[str, Table] = {}
-        for name in ("hits", "triggered_hits"):
-            if name not in chunk:
-                continue
-            tables[name] = self._table(chunk, name, detector)
-            counters[f"{name}"] = len(tables[name])
-            if self.check and all(c in chunk.tables[name] for c in _MADE):
-                counters.update(_differences(name, chunk.tables[name], tables[name]))
+        for name in ("hits", "triggered_hits", *(("mc_hits",) if self.mc_hits else ())):
+            if name in chunk:
+                tables[name] = self._table(chunk, name, detector, counters)
         if not tables:
             raise CalibrationError(
                 "there are no hits to calibrate", where=repr(chunk), remedy="read the table 'hits'"
             )
         return tables, counters
 
-    def _table(self, chunk: Chunk, name: str, detector: Any) -> Table:
+    def _table(self, chunk: Chunk, name: str, detector: Detector, counters: dict[str, float]) -> Table:
         table = chunk.tables[name]
         if "calibration" in table.attrs and not self.force:
             raise CalibrationError(
@@ -103,34 +162,79 @@ class Calibrate(Stage):
                 where=repr(chunk),
                 remedy="pass force=True to calibrate them again from tdc",
             )
-        dom_id, channel_id, tdc, tot = (table.flat(c) for c in _RAW)
-        lookup: PmtLookup = detector.lookup.to(backend.of(dom_id))
+        simulated = name == "mc_hits"
+        where = f"{name} of {chunk.source.path}"
         try:
-            made: Mapping[str, Any] = kernel.hits(
-                dom_id,
-                channel_id,
-                tdc,
-                tot,
-                lookup,
-                slewing=kernel.SLEWING if self.slewing == "table" else None,
-                offsets=table.offsets,
-                dtype=np.dtype(self.dtype),
-            )
+            made = self._made(chunk, table, detector, simulated)
         except GeometryError as error:
-            data = chunk.tables.get("events")
-            det_id = (
-                int(data.flat("det_id")[0]) if data is not None and "det_id" in data and len(data) else None
-            )
-            where = f"{name} of {chunk.source.path}"
-            raise detector.misfit(error, dom_id, det_id=det_id, where=where) from error
-        return table.with_columns(
-            attrs={"calibration": f"{detector.digest or detector.det_id} slewing={self.slewing}"}, **made
+            if simulated:
+                raise GeometryError(error.what, where=where, remedy=error.remedy) from error
+            dom_id = table.flat("dom_id")
+            raise detector.misfit(error, dom_id, det_id=_det_id(chunk), where=where) from error
+        row = pmts.rows_of(table, detector, simulated)
+        bits = judged.judge(detector, row, None if simulated else table.flat("tot"))
+        policies = self._policies()
+        if simulated:
+            del policies["long_tot"]
+        counts, keep = judged.verdict(bits, policies, where)
+        counters[name] = len(table)
+        counters |= {f"{name}_{kind}": n for kind, n in counts.items()}
+        if self.check and all(c in table for c in made):
+            counters.update(_differences(name, table, made, row))
+        made |= pmts.properties(detector, row, self._added(simulated))
+        if "mark" in policies.values():
+            made["quality"] = bits
+        done = table.with_columns(attrs={"calibration": self._told(detector, simulated)}, **made)
+        return done if keep is None else done.filter(keep)
+
+    def _made(self, chunk: Chunk, table: Table, detector: Detector, simulated: bool) -> dict[str, Any]:
+        """Give time and place of all hits, geometry by geometry."""
+        motion = self._motion()
+        moved = motion.detectors(detector, chunk) if motion.any else static(detector, table.n_events)
+        run = self._place if simulated else self._calibrate
+        made: dict[str, Any] = {}
+        for at_the_time, events in moved:
+            if events.all():
+                return run(table, at_the_time, None)
+            index = _hits_of(table, events)
+            for column, values in run(table, at_the_time, index).items():
+                if column not in made:
+                    made[column] = backend.namespace(values).empty(len(table), values.dtype)
+                made[column][index] = values
+        return made or run(table, detector, None)
+
+    def _calibrate(self, table: Table, detector: Detector, index: Any | None) -> dict[str, Any]:
+        columns = (table.flat(c) for c in _RAW)
+        dom_id, channel_id, tdc, tot = (c if index is None else c[index] for c in columns)
+        return kernel.hits(
+            dom_id,
+            channel_id,
+            tdc,
+            tot,
+            pmts.lookup(detector, backend.of(dom_id)),
+            slewing=slewing_table(self.slewing),
+            offsets=table.offsets if index is None else None,
+            dtype=np.dtype(self.dtype),
+            missing="raise" if self.unknown == "error" else "nan",
         )
 
+    def _place(self, table: Table, detector: Detector, index: Any | None) -> dict[str, Any]:
+        pmt_id = table.flat("pmt_id") if index is None else table.flat("pmt_id")[index]
+        return kernel.pmt_hits(
+            pmt_id,
+            pmts.lookup(detector, backend.of(pmt_id), by_pmt=True),
+            offsets=table.offsets if index is None else None,
+            dtype=np.dtype(self.dtype),
+            missing="raise" if self.unknown == "error" else "nan",
+        )
 
-def calibrate(
-    chunk: Chunk, detector: DetectorLike, slewing: Literal["table", "none"] = "table", **options: Any
-) -> Chunk:
+    def _told(self, detector: Detector, simulated: bool) -> str:
+        slewing = "" if simulated else f" slewing={self.slewing}"
+        moved = "".join(f" {name}={digest}" for name, digest in self._motion().digests().items())
+        return f"{detector.digest}{slewing}{moved}"
+
+
+def calibrate(chunk: Chunk, detector: DetectorLike, slewing: Slewing = "table", **options: Any) -> Chunk:
     """Calibrate the hits of a chunk.
 
     Parameters
@@ -140,7 +244,7 @@ def calibrate(
         ``triggered_hits`` where the file has them.
     detector : Detector or str
         Detector description, or the path of one.
-    slewing : {"table", "none"}
+    slewing : {"table", "parametric1", "parametric2", "none"}
         Correction of the time for the time over threshold.
     **options
         Other fields of `Calibrate`.
@@ -149,26 +253,38 @@ def calibrate(
     -------
     Chunk
         Its hits have ``t`` (n_hits,) float64 [ns], ``pos_x, pos_y, pos_z`` [m]
-        and ``dir_x, dir_y, dir_z`` in the detector frame.
+        and ``dir_x, dir_y, dir_z`` in the detector frame; ``du, floor, pmt_id``;
+        and ``quality`` (see `Quality`).
 
     Raises
     ------
     GeometryError
         A module or channel that the detector does not have.
     CalibrationError
-        The hits are calibrated already.
+        The hits are calibrated already, or there are no measurements for the
+        time of an event.
     """
     return Calibrate(detector=detector, slewing=slewing, **options)(chunk)
 
 
-def _differences(name: str, stored: Table, made: Table) -> dict[str, float]:
+def _hits_of(table: Table, events: np.ndarray) -> Any:
+    """Give the rows of the hits of some events."""
+    xp = backend.namespace(table.offsets)
+    return xp.flatnonzero(xp.asarray(events)[segments.expand(table.offsets)])
+
+
+def _det_id(chunk: Chunk) -> int | None:
+    """Give the detector that the data say they are of."""
+    events = chunk.tables.get("events")
+    known = events is not None and "det_id" in events and len(events) > 0
+    return int(events.flat("det_id")[0]) if known and events is not None else None
+
+
+def _differences(name: str, stored: Table, made: Mapping[str, Any], row: Any) -> dict[str, float]:
     """Give the largest differences between the file's own calibration and ours."""
-    found: dict[str, float] = {f"{name}_compared": float(len(stored))}
-    for quantity, columns in (("t_ns", ("t",)), ("pos_m", _MADE[1:4]), ("dir", _MADE[4:])):
-        largest = (
-            max((float(abs(stored.flat(c) - made.flat(c)).max()) for c in columns), default=0.0)
-            if len(stored)
-            else 0.0
-        )
-        found[f"max_{name}_{quantity}"] = largest
+    known = row >= 0
+    found = {f"{name}_compared": float(known.sum())}
+    for quantity, columns in (("t_ns", ("t",)), ("pos_m", _PLACE[:3]), ("dir", _PLACE[3:])):
+        apart = [abs(stored.flat(c) - made[c])[known] for c in columns if c in made]
+        found[f"max_{name}_{quantity}"] = max((float(d.max()) for d in apart if len(d)), default=0.0)
     return found
