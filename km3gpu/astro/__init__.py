@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from km3gpu.astro.bodies import body_to_local
+from km3gpu.astro.horizontal import azimuth_zenith, horizontal_to_local, local_of, local_to_horizontal
 from km3gpu.astro.sites import SITES, Site, site
 from km3gpu.astro.tables import SkyTable, sky_table
+from km3gpu.astro.times import utc_ns
 from km3gpu.astro.transform import (
     DegradedSkyWarning,
     icrs_to_local,
@@ -17,10 +20,16 @@ __all__ = [
     "DegradedSkyWarning",
     "Site",
     "SkyTable",
+    "azimuth_zenith",
+    "body_to_local",
+    "horizontal_to_local",
     "icrs_to_local",
+    "local_of",
+    "local_to_horizontal",
     "local_to_icrs",
     "local_to_sky",
     "site",
     "sky_table",
     "sky_to_local",
+    "utc_ns",
 ]

@@ -12,7 +12,7 @@ import numpy as np
 from km3gpu.astro import utm
 from km3gpu.errors import GeometryError, UnknownNameError
 
-__all__ = ["SITES", "Site", "site"]
+__all__ = ["SITES", "Site", "axes", "site"]
 
 _EARTH_RATE = 7.292115855306589e-5
 """Rotation of the Earth, radians per second of UT1 (IERS Conventions 2010, section 1)."""
@@ -122,14 +122,18 @@ class Site:
     @functools.cached_property
     def matrix(self) -> Any:
         """(3, 3) float64: detector axes (grid East, grid North, up) to ITRS, read-only."""
-        return _axes(self.latitude, self.longitude, self.convergence)
+        return axes(self.latitude, self.longitude, self.convergence)
 
     @functools.cached_property
     def kernel_row(self) -> Any:
-        """(11,) float64 for the sky kernels: the matrix, then the ground's velocity / c (ITRS x, y)."""
-        x, y, _ = self.ecef
-        rate = _EARTH_RATE / _LIGHT
-        return np.array([*self.matrix.ravel(), -rate * y, rate * x])
+        """(14,) float64 for the sky kernels.
+
+        The matrix, the ground's velocity / c along ITRS x and y, and the position in
+        light-days.
+        """
+        x, y, z = self.ecef
+        rate, day = _EARTH_RATE / _LIGHT, 86_400.0 * _LIGHT
+        return np.array([*self.matrix.ravel(), -rate * y, rate * x, x / day, y / day, z / day])
 
     def __repr__(self) -> str:
         return (
@@ -138,7 +142,16 @@ class Site:
         )
 
 
-def _axes(latitude: float, longitude: float, convergence: float) -> Any:
+def axes(latitude: float, longitude: float, convergence: float) -> Any:
+    """Give the (3, 3) matrix from axes along grid East, grid North and up to Earth-fixed axes.
+
+    Parameters
+    ----------
+    latitude, longitude : float
+        Geodetic, radians.
+    convergence : float
+        From true North to grid North, positive towards the East, radians.
+    """
     sl, cl = math.sin(latitude), math.cos(latitude)
     so, co = math.sin(longitude), math.cos(longitude)
     sg, cg = math.sin(convergence), math.cos(convergence)

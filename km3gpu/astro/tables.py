@@ -5,9 +5,8 @@ orientation is linear within a day, which is how astropy interpolates the IERS
 tables, so nothing is lost there; what is smooth (pole, velocity, Sun) is a cubic
 through four instants, which costs at most 5e-5 arcsec.
 
-Times are int64 nanoseconds since 1970 that count 86,400 s in every UTC day (as
-POSIX time and KM3NeT's clocks do).  A leap second has the number of the second
-after it; all other times are exact, on days with a leap second too.
+Times count 86,400 s in every UTC day (see `km3gpu.astro.times`): but for the leap
+second itself they are exact, on days with one too.
 """
 
 from __future__ import annotations
@@ -20,17 +19,16 @@ import erfa
 import numpy as np
 
 from km3gpu.astro.eop import OUTSIDE, PREDICTED, earth_orientation, tai_minus_utc
+from km3gpu.astro.times import DAY_NS, UNIX_MJD, day_name
 from km3gpu.errors import ConfigError
 
-__all__ = ["DAY_NS", "FIRST_NS", "LAST_NS", "SkyTable", "day_name", "sky_table"]
+__all__ = ["BLOCK_DAYS", "FIRST_MJD", "FIRST_NS", "LAST_MJD", "LAST_NS", "SkyTable", "sky_table"]
 
-DAY_NS = 86_400_000_000_000
-UNIX_MJD = 40_587
-_BLOCK_DAYS = 64
-_FIRST_MJD, _LAST_MJD = 41_317, 88_069
-FIRST_NS = (_FIRST_MJD - UNIX_MJD) * DAY_NS
+BLOCK_DAYS = 64
+FIRST_MJD, LAST_MJD = 41_317, 88_069
+FIRST_NS = (FIRST_MJD - UNIX_MJD) * DAY_NS
 """1972-01-01, when UTC took its present form."""
-LAST_NS = (_LAST_MJD - UNIX_MJD) * DAY_NS
+LAST_NS = (LAST_MJD - UNIX_MJD) * DAY_NS
 """2100-01-01, where the theory of the Earth's motion ends."""
 
 _ERA_PER_DAY = 2.0 * np.pi * 1.00273781191135448
@@ -138,12 +136,7 @@ def sky_table(first_ns: int, last_ns: int, iers: str | None = None) -> SkyTable:
             remedy="times must be in order and lie from 1972-01-01 to 2099-12-31",
         )
     first, last = (int(t) // DAY_NS + UNIX_MJD for t in (first_ns, last_ns))
-    return _assemble(first // _BLOCK_DAYS, last // _BLOCK_DAYS, iers)
-
-
-def day_name(time_ns: int) -> str:
-    """Give the day of a time as ``"2022-10-25"``."""
-    return str(np.datetime64(int(time_ns) // DAY_NS, "D"))
+    return _assemble(first // BLOCK_DAYS, last // BLOCK_DAYS, iers)
 
 
 @functools.lru_cache(maxsize=16)
@@ -152,14 +145,14 @@ def _assemble(first_block: int, last_block: int, iers: str | None) -> SkyTable:
     blocks = [_block(number, iers) for number in range(first_block, last_block + 1)]
     rows = np.concatenate([b[0] for b in blocks])
     status = np.concatenate([b[1] for b in blocks])
-    first_mjd = max(first_block * _BLOCK_DAYS, _FIRST_MJD)
+    first_mjd = max(first_block * BLOCK_DAYS, FIRST_MJD)
     return SkyTable(first_mjd, rows, status, orientation.version, orientation.digest)
 
 
 @functools.lru_cache(maxsize=1024)
 def _block(number: int, iers: str | None) -> tuple[Any, Any]:
     mjd = np.arange(
-        max(number * _BLOCK_DAYS, _FIRST_MJD), min((number + 1) * _BLOCK_DAYS, _LAST_MJD), dtype=np.int64
+        max(number * BLOCK_DAYS, FIRST_MJD), min((number + 1) * BLOCK_DAYS, LAST_MJD), dtype=np.int64
     )
     n = len(mjd)
     eop = earth_orientation(iers).over_days(mjd)

@@ -2,31 +2,45 @@
 
 Directions are where particles travel to, in the detector's axes: x along grid
 East, y along grid North (UTM), z up.  Sky positions are where they come from.
-Times are int64 UTC nanoseconds since 1970 (see `km3gpu.astro.tables` for leap
-seconds).  numpy arrays are done on the CPU and cupy arrays on the GPU they are
-on.  Directions are those of vacuum: refraction is left out, since neutrinos do
-not refract.
+Times are int64 UTC nanoseconds since 1970, or what `times.utc_ns` takes.  numpy
+arrays are done on the CPU and cupy arrays on the GPU they are on.  Directions are
+those of vacuum: refraction is left out, since neutrinos do not refract.
 """
 
 from __future__ import annotations
 
 import warnings
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from km3gpu import backend as _backend
+from km3gpu.astro import aanet
+from km3gpu.astro.arguments import (
+    Invalid,
+    angles,
+    check_angles,
+    check_directions,
+    columns_of,
+    on_device_of,
+)
+from km3gpu.astro.arguments import vectors as numbers
 from km3gpu.astro.eop import OUTSIDE
 from km3gpu.astro.sites import Site
 from km3gpu.astro.sites import site as _site
-from km3gpu.astro.tables import FIRST_NS, LAST_NS, SkyTable, day_name, sky_table
-from km3gpu.errors import BackendError, ConfigError, FormatError, KernelError, UnknownNameError
+from km3gpu.astro.tables import FIRST_NS, LAST_NS, SkyTable, sky_table
+from km3gpu.astro.times import day_name
+from km3gpu.errors import ConfigError, KernelError, UnknownNameError
 from km3gpu.kernels import sky as _kernels
-from km3gpu.kernels.launch import NONE
 
-__all__ = ["FRAMES", "DegradedSkyWarning", "icrs_to_local", "local_to_icrs", "local_to_sky", "sky_to_local"]
-
-Invalid = Literal["raise", "nan"]
+__all__ = [
+    "FRAMES",
+    "DegradedSkyWarning",
+    "icrs_to_local",
+    "local_to_icrs",
+    "local_to_sky",
+    "sky_to_local",
+    "table_for",
+]
 
 FRAMES: dict[str, Any] = {
     "icrs": np.eye(3),
@@ -57,7 +71,9 @@ def local_to_icrs(
     vectors: bool = False,
     deflection: bool = True,
     invalid: Invalid = "raise",
+    dtype: Any = np.float64,
     iers: str | None = None,
+    compat: str | None = None,
 ) -> tuple[Any, ...]:
     """Turn travel directions in a detector into equatorial coordinates (ICRS).
 
@@ -67,7 +83,7 @@ def local_to_icrs(
     Parameters
     ----------
     time_ns : int or (n,) int64 array
-        UTC ns since 1970.
+        UTC ns since 1970; datetimes and astropy Times too (see `times.utc_ns`).
     dx, dy, dz : float or (n,) arrays
         Unit vectors along which the particles travel, in the detector's axes.  They
         broadcast against each other and the time.
@@ -80,14 +96,20 @@ def local_to_icrs(
     invalid : {"raise", "nan"}
         What to do with directions that are no unit vectors (NaN, say): an error that
         names the first, or NaN in those rows.
+    dtype : dtype
+        float64; or float32, which does the vectors in float32 (time and the Earth's
+        rotation are float64 all the same) and is good to 0.05 arcsec.
     iers : str, optional
         Path of a ``finals2000A.all`` newer than the one installed with astropy.
+    compat : {"aanet"}, optional
+        Do as aanet 2.7.1 did, for comparison with old files: up to 40 arcsec from the
+        sky.  See `km3gpu.astro.aanet`.
 
     Returns
     -------
     ra, dec : (n,) float64 arrays
         Radians, `ra` in [0, 2 pi).  Scalars give arrays of shape ().
-    x, y, z : (n,) float64 arrays
+    x, y, z : (n,) arrays of `dtype`
         Instead of those, with ``vectors=True``.
 
     Raises
@@ -96,7 +118,7 @@ def local_to_icrs(
         A direction is no unit vector, or a time not within 1972 to 2099; the
         message names the first such row.
     FormatError
-        `time_ns` is not of an integer type, or the shapes do not fit.
+        What is given are no times or numbers, or the shapes do not fit.
 
     Warns
     -----
@@ -104,8 +126,8 @@ def local_to_icrs(
         Times are outside of the IERS tables.
     """
     return local_to_sky(
-        time_ns, dx, dy, dz, site,
-        frame="icrs", vectors=vectors, deflection=deflection, invalid=invalid, iers=iers,
+        time_ns, dx, dy, dz, site, frame="icrs", vectors=vectors, deflection=deflection,
+        invalid=invalid, dtype=dtype, iers=iers, compat=compat,
     )  # fmt: skip
 
 
@@ -120,7 +142,9 @@ def local_to_sky(
     vectors: bool = False,
     deflection: bool = True,
     invalid: Invalid = "raise",
+    dtype: Any = np.float64,
     iers: str | None = None,
+    compat: str | None = None,
 ) -> tuple[Any, ...]:
     """Turn travel directions in a detector into sky coordinates of any `frame`.
 
@@ -128,7 +152,7 @@ def local_to_sky(
     ----------
     frame : {"icrs", "galactic"}
         Axes of the result.
-    time_ns, dx, dy, dz, site, vectors, deflection, invalid, iers
+    time_ns, dx, dy, dz, site, vectors, deflection, invalid, dtype, iers, compat
         As for `local_to_icrs`.
 
     Returns
@@ -144,13 +168,18 @@ def local_to_sky(
         No such frame or site.
     """
     matrix, place = _frame(frame), _site(site)
-    shape, (t, x, y, z) = _prepare(time_ns, dx=dx, dy=dy, dz=dz)
-    table = table_for(t, iers)
-    rows, row, rotation = _on_device_of(t, table.rows, place.kernel_row, matrix.ravel())
-    columns, fault = _kernels.local_to_sky(
-        t, x, y, z, rows, table.start_ns, row, rotation, deflection, vectors
-    )
-    _check(fault, invalid, t, "direction", x, y, z)
+    dx, dy, dz = numbers(dx, dy, dz)
+    shape, (t, *direction) = columns_of(_float(dtype), time_ns=time_ns, dx=dx, dy=dy, dz=dz)
+    if _aanet(compat):
+        columns, fault = aanet.local_to_sky(t, direction, place, frame, vectors)
+    else:
+        table = table_for(t, iers)
+        rows, row, rotation = on_device_of(t, table.rows, place.kernel_row, matrix.ravel())
+        x, y, z = direction
+        columns, fault = _kernels.local_to_sky(
+            t, (x, y, z), rows, table.start_ns, row, rotation, bending=deflection, vectors=vectors
+        )
+    check_directions(fault, invalid, "direction", *direction)
     return tuple(c.reshape(shape) for c in columns)
 
 
@@ -162,7 +191,9 @@ def icrs_to_local(
     *,
     deflection: bool = True,
     invalid: Invalid = "raise",
+    dtype: Any = np.float64,
     iers: str | None = None,
+    compat: str | None = None,
 ) -> tuple[Any, Any, Any]:
     """Turn equatorial coordinates (ICRS) into directions of travel in a detector.
 
@@ -172,15 +203,15 @@ def icrs_to_local(
     Parameters
     ----------
     time_ns : int or (n,) int64 array
-        UTC ns since 1970.
+        UTC ns since 1970; datetimes and astropy Times too.
     ra, dec : float or (n,) arrays
-        Where particles come from, radians.
-    site, deflection, invalid, iers
+        Where particles come from, radians; astropy angles too.
+    site, deflection, invalid, dtype, iers, compat
         As for `local_to_icrs`; `deflection` puts the light bending in.
 
     Returns
     -------
-    dx, dy, dz : (n,) float64 arrays
+    dx, dy, dz : (n,) arrays of `dtype`
         Unit vectors along which the particles travel, in the detector's axes.
 
     Raises
@@ -189,46 +220,64 @@ def icrs_to_local(
         An angle is NaN or out of range, or a time not within 1972 to 2099; the
         message names the first such row.
     FormatError
-        `time_ns` is not of an integer type, or the shapes do not fit.
+        What is given are no times or angles, or the shapes do not fit.
     """
-    where = (ra, dec)
-    return sky_to_local(time_ns, where, site, deflection=deflection, invalid=invalid, iers=iers)
+    return sky_to_local(
+        time_ns,
+        (ra, dec),
+        site,
+        deflection=deflection,
+        invalid=invalid,
+        dtype=dtype,
+        iers=iers,
+        compat=compat,
+    )
 
 
 def sky_to_local(
     time_ns: Any,
-    where: tuple[Any, ...],
+    position: tuple[Any, ...],
     site: Site | str,
     *,
     frame: str = "icrs",
     deflection: bool = True,
     invalid: Invalid = "raise",
+    dtype: Any = np.float64,
     iers: str | None = None,
+    compat: str | None = None,
 ) -> tuple[Any, Any, Any]:
     """Turn sky coordinates of any `frame` into directions of travel in a detector.
 
     Parameters
     ----------
-    where : tuple of two or three (n,) arrays
+    position : tuple of two or three (n,) arrays
         Longitude and latitude in radians, or x, y, z of unit vectors.
     frame : {"icrs", "galactic"}
         Their axes.
-    time_ns, site, deflection, invalid, iers
+    time_ns, site, deflection, invalid, dtype, iers, compat
         As for `icrs_to_local`.
 
     Returns
     -------
-    dx, dy, dz : (n,) float64 arrays
+    dx, dy, dz : (n,) arrays of `dtype`
     """
-    matrix, place = _frame(frame), _site(site)
-    names = ("longitude", "latitude") if len(where) == 2 else ("x", "y", "z")
-    shape, (t, *columns) = _prepare(time_ns, **dict(zip(names, where, strict=True)))
-    if len(columns) == 2:
-        _check_angles(columns[0], columns[1], invalid)
-    table = table_for(t, iers)
-    rows, row, rotation = _on_device_of(t, table.rows, place.kernel_row, matrix.ravel())
-    out, fault = _kernels.sky_to_local(t, tuple(columns), rows, table.start_ns, row, rotation, deflection)
-    _check(fault, invalid, t, "position", *columns)
+    matrix, place, real = _frame(frame), _site(site), _float(dtype)
+    if len(position) == 2:
+        longitude, latitude = angles(*position)
+        shape, (t, *where) = columns_of(time_ns=time_ns, longitude=longitude, latitude=latitude)
+        check_angles(where[0], where[1], invalid)
+    else:
+        x, y, z = numbers(*position)
+        shape, (t, *where) = columns_of(real, time_ns=time_ns, x=x, y=y, z=z)
+    if _aanet(compat):
+        out, fault = aanet.sky_to_local(t, where, place, frame)
+    else:
+        table = table_for(t, iers)
+        rows, row, rotation = on_device_of(t, table.rows, place.kernel_row, matrix.ravel())
+        out, fault = _kernels.sky_to_local(
+            t, tuple(where), rows, table.start_ns, row, rotation, bending=deflection, dtype=real
+        )
+    check_directions(fault, invalid, "position", *where)
     dx, dy, dz = (c.reshape(shape) for c in out)
     return dx, dy, dz
 
@@ -260,9 +309,9 @@ def table_for(time_ns: Any, iers: str | None = None) -> SkyTable:
     if n_days := table.days_with(first, last, OUTSIDE):
         warnings.warn(
             DegradedSkyWarning(
-                f"{n_days} of the days from {day_name(first)} to {day_name(last)} are "
-                f"outside of the IERS tables ({table.iers_version}): UT1 - UTC is taken to stay as it was "
-                "last, and every 0.1 s that it drifts from there turns the sky by 1.5 arcsec"
+                f"{n_days} of the days from {day_name(first)} to {day_name(last)} are outside of the IERS "
+                f"tables ({table.iers_version}): UT1 - UTC is taken to stay as it was last, and every 0.1 s "
+                "that it drifts from there turns the sky by 1.5 arcsec"
             ),
             stacklevel=_OUTSIDE_OF_THIS_FILE,
         )
@@ -279,72 +328,14 @@ def _frame(name: str) -> Any:
         raise UnknownNameError.of("frame", str(name), FRAMES) from None
 
 
-def _on_device_of(like: Any, *arrays: Any) -> tuple[Any, ...]:
-    """Give `arrays` where `like` is."""
-    if isinstance(like, np.ndarray):
-        return arrays
-    return tuple(map(_backend.Backend("cuda").to_device, arrays))
+def _float(dtype: Any) -> np.dtype[Any]:
+    real: np.dtype[Any] = np.dtype(dtype)
+    if real not in (np.dtype(np.float64), np.dtype(np.float32)):
+        raise ConfigError(f"directions cannot be {real}", remedy="take float64 or float32")
+    return real
 
 
-def _prepare(time_ns: Any, **columns: Any) -> tuple[tuple[int, ...], list[Any]]:
-    """Bring times and columns to one shape, flat and contiguous, int64 and float64."""
-    arrays = [time_ns, *columns.values()]
-    device = [a for a in arrays if hasattr(a, "__cuda_array_interface__")]
-    xp = _backend.namespace(device[0]) if device else np
-    if device and any(isinstance(a, np.ndarray) and a.ndim for a in arrays):
-        raise BackendError(
-            "arrays of one call lie partly on the host and partly on a device",
-            remedy="move them with Backend.to_device first",
-        )
-    t = xp.asarray(time_ns)
-    if t.dtype.kind == "M":
-        t = t.astype("datetime64[ns]").view(np.int64)
-    if t.dtype.kind not in "iu":
-        raise FormatError(
-            f"time_ns is {t.dtype}, not int64",
-            remedy="give UTC nanoseconds since 1970 as integers: a float64 is only good to 256 ns today",
-        )
-    try:
-        values = [xp.asarray(c, dtype=np.float64) for c in columns.values()]
-        shape = np.broadcast_shapes(t.shape, *(v.shape for v in values))
-    except (ValueError, TypeError) as error:
-        names = ", ".join(columns)
-        raise FormatError(
-            f"time_ns, {names} are no arrays of numbers that go together: {error}",
-            remedy="give arrays of one length",
-        ) from None
-    return shape, [_flat(xp, v, shape) for v in (t.astype(np.int64, copy=False), *values)]
-
-
-def _flat(xp: Any, array: Any, shape: tuple[int, ...]) -> Any:
-    # np.broadcast_to gives what is read-only, for which numba would compile anew
-    full = array if array.shape == shape else xp.broadcast_to(array, shape).copy()
-    return xp.ascontiguousarray(full).reshape(-1)
-
-
-def _check_angles(longitude: Any, latitude: Any, invalid: Invalid) -> None:
-    """Refuse angles that cannot be radians: degrees, mostly."""
-    bad = (abs(latitude) > np.pi / 2 + 1e-12) | (abs(longitude) > 2 * np.pi + 1e-12)
-    if invalid == "raise":
-        bad |= (longitude != longitude) | (latitude != latitude)
-    if bad.any():
-        row = int(bad.argmax())
-        raise KernelError(
-            f"longitude {float(longitude[row])!r}, latitude {float(latitude[row])!r} of row {row} are no "
-            "angles in radians",
-            remedy="longitude is at most 2 pi and latitude at most pi/2 from 0; numpy.radians turns degrees",
-        )
-
-
-def _check(fault: int, invalid: Invalid, time_ns: Any, what: str, *columns: Any) -> None:
-    if invalid not in ("raise", "nan"):
-        raise ConfigError(f"invalid={invalid!r} is not known", remedy="take 'raise' or 'nan'")
-    if fault == NONE or invalid == "nan":
-        return
-    row = fault // 256
-    value = ", ".join(repr(float(c[row])) for c in columns)
-    norm = float(sum(float(c[row]) ** 2 for c in columns)) ** 0.5
-    raise KernelError(
-        f"{what} ({value}) of row {row} is no unit vector (its length is {norm:.6g})",
-        remedy="divide by the length, or take invalid='nan' where rows without a direction are expected",
-    )
+def _aanet(compat: str | None) -> bool:
+    if compat not in (None, "aanet"):
+        raise ConfigError(f"compat={compat!r} is not known", remedy="take 'aanet', or leave it out")
+    return compat == "aanet"

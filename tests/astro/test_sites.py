@@ -42,7 +42,7 @@ def test_axes_are_a_rotation_and_z_is_up():
 
 def test_ground_moves_east_at_the_earths_rate():
     s = site("arca")
-    velocity = np.array([*s.kernel_row[9:], 0.0]) * 299_792_458.0
+    velocity = np.array([*s.kernel_row[9:11], 0.0]) * 299_792_458.0
     radius = math.hypot(s.ecef[0], s.ecef[1])
     assert np.linalg.norm(velocity) == pytest.approx(2 * math.pi * radius / 86_164.1, rel=1e-6)
     assert velocity @ np.array(s.ecef) == pytest.approx(0.0, abs=1e-6)

@@ -15,7 +15,8 @@ from astropy.utils import iers
 
 from km3gpu.astro import sky_table
 from km3gpu.astro.eop import MEAN_POLE, OUTSIDE, earth_orientation, tai_minus_utc
-from km3gpu.astro.tables import DAY_NS, FIRST_NS, LAST_NS
+from km3gpu.astro.tables import FIRST_NS, LAST_NS
+from km3gpu.astro.times import DAY_NS
 from km3gpu.errors import ConfigError, FormatError, InputNotFoundError
 
 DAY = 19_000  # 2022-01-08

@@ -143,7 +143,7 @@ def bad(**change):
         ({"time_ns": np.full(3, T / 1e9)}, FormatError, "time_ns is float64, not int64"),
         ({"time_ns": ["now", "then", "never"]}, FormatError, "time_ns is <U5, not int64"),
         ({"dx": np.zeros(4)}, FormatError, "give arrays of one length"),
-        ({"dx": "east"}, FormatError, "no arrays of numbers"),
+        ({"dx": "east"}, FormatError, "dx is no column of numbers"),
         ({"site": "atlantis"}, UnknownNameError, "no site 'atlantis'; there is:"),
     ],
 )
@@ -178,3 +178,23 @@ def test_any_order_of_the_times_gives_the_same():
 def test_sites_travel_to_other_processes():
     site = pickle.loads(pickle.dumps(astro.site("orca")))
     assert astro.local_to_icrs(T, 0.0, 0.0, -1.0, site) == astro.local_to_icrs(T, 0.0, 0.0, -1.0, "orca")
+
+
+def test_float32_is_good_to_a_twentieth_of_an_arcsecond():
+    t, d = random_events(20_000, seed=41)
+    exact = np.array(astro.local_to_icrs(t, *d, "orca", vectors=True))
+    mixed = np.array(astro.local_to_icrs(t, *d, "orca", vectors=True, dtype="float32"))
+    assert mixed.dtype == np.float32
+    assert np.quantile(separation_mas(exact, mixed.astype(float)), 0.99) < 50.0
+    ra, dec = astro.local_to_icrs(t, *d, "orca", dtype=np.float32)
+    assert ra.dtype == dec.dtype == np.float64
+    angles = np.array([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)])
+    assert np.quantile(separation_mas(exact, angles), 0.99) < 50.0
+    back = np.array(astro.icrs_to_local(t, *astro.local_to_icrs(t, *d, "orca"), "orca", dtype="f4"))
+    assert back.dtype == np.float32
+    assert np.quantile(separation_mas(d, back.astype(float)), 0.99) < 50.0
+
+
+def test_types_that_are_none():
+    with pytest.raises(ValueError, match="directions cannot be int32"):
+        astro.local_to_icrs(T, 0, 0, 1, "arca", dtype="i4")

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from km3gpu.kernels import sky, threads
 from km3gpu.kernels.launch import NONE
 from km3gpu.kernels.reference import sky as reference
-from km3gpu.kernels.scalar import sky as scalar
+from km3gpu.kernels.scalar import angles as scalar
 from km3gpu.kernels.scalar.fault import split
+
+from .conftest import SIMULATED, Where
 
 DAY_NS = 86_400_000_000_000
 START = 17_000 * DAY_NS
@@ -40,7 +42,7 @@ def table():
 @pytest.fixture(scope="module")
 def site():
     q, _ = np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))
-    return np.array([*(q * np.linalg.det(q)).ravel(), -3e-7, 1.1e-6])
+    return np.array([*(q * np.linalg.det(q)).ravel(), -3e-7, 1.1e-6, 1.7e-7, 0.5e-7, 1.5e-7])
 
 
 @pytest.fixture(scope="module")
@@ -56,64 +58,153 @@ def events(n, seed=3):
     return t, np.ascontiguousarray(d / np.linalg.norm(d, axis=0))
 
 
+def columns(where, found):
+    """Host arrays (n, k) of what a kernel gave, which must be without a fault."""
+    given, fault = found
+    assert fault == NONE
+    return np.array([where.get(c) for c in given]).T
+
+
+def close(got, expected, atol=1e-12):
+    np.testing.assert_allclose(got, expected, rtol=0, atol=atol)
+
+
 @pytest.mark.parametrize("n", SIZES)
 @pytest.mark.parametrize("bending", [True, False])
-def test_to_the_sky(n, bending, table, site, frame):
+def test_to_the_sky(where: Where, n, bending, table, site, frame):
     t, d = events(n)
-    columns, fault = sky.local_to_sky(t, *d, table, START, site, frame, bending, vectors=True)
+    time, x, y, z, *context = where.put(t, *d, table, site, frame)
+    more = {"bending": bending}
+    context = (context[0], START, *context[1:])
     expected = reference.local_to_vectors(t, *d, table, START, site, frame, bending)
-    assert fault == NONE
-    np.testing.assert_allclose(np.array(columns).T, expected, rtol=0, atol=1e-12)
-    columns, fault = sky.local_to_sky(t, *d, table, START, site, frame, bending)
-    assert fault == NONE
-    np.testing.assert_allclose(np.array(columns).T, reference.angles(expected), rtol=0, atol=1e-12)
+    close(columns(where, sky.local_to_sky(time, (x, y, z), *context, vectors=True, **more)), expected)
+    expected = reference.local_to_angles(t, *d, table, START, site, frame, bending)
+    close(columns(where, sky.local_to_sky(time, (x, y, z), *context, **more)), expected)
 
 
 @pytest.mark.parametrize("n", SIZES)
 @pytest.mark.parametrize("bending", [True, False])
-def test_to_the_detector(n, bending, table, site, frame):
+def test_to_the_detector(where: Where, n, bending, table, site, frame):
     t, v = events(n, seed=4)
-    columns, fault = sky.sky_to_local(t, tuple(v), table, START, site, frame, bending)
+    time, x, y, z, rows, place, axes = where.put(t, *v, table, site, frame)
+    context = (rows, START, place, axes)
     expected = reference.vectors_to_local(t, *v, table, START, site, frame, bending)
-    assert fault == NONE
-    np.testing.assert_allclose(np.array(columns).T, expected, rtol=0, atol=1e-12)
-    angles = reference.angles(v.T)
-    longitude, latitude = (np.ascontiguousarray(a) for a in angles.T)
-    columns, fault = sky.sky_to_local(t, (longitude, latitude), table, START, site, frame, bending)
-    assert fault == NONE
-    np.testing.assert_allclose(np.array(columns).T, expected, rtol=0, atol=1e-12)
+    close(columns(where, sky.sky_to_local(time, (x, y, z), *context, bending=bending)), expected)
+    longitude, latitude = reference.angles(v.T).T
+    expected = reference.angles_to_local(t, longitude, latitude, table, START, site, frame, bending)
+    angles = tuple(where.put(longitude.copy(), latitude.copy()))
+    close(columns(where, sky.sky_to_local(time, angles, *context, bending=bending)), expected)
 
 
-def test_there_and_back(table, site, frame):
+@pytest.mark.parametrize("n", SIZES)
+def test_sun_and_moon(where: Where, n, table, site):
+    t, _ = events(n, seed=6)
+    rng = np.random.default_rng(7)
+    body = rng.uniform(-1e-6, 1e-6, (N_DAYS, 18))
+    body[:, 0::6] = rng.normal(size=(N_DAYS, 3)) * 1e-5
+    time, far, rows, place = where.put(t, body, table, site)
+    expected = reference.body_to_local(t, body, table, START, site)
+    close(columns(where, sky.body_to_local(time, far, rows, START, place)), expected)
+
+
+@pytest.mark.parametrize("n", SIZES)
+def test_turned_angles(where: Where, n, frame):
+    _, v = events(n, seed=8)
+    x, y, z, matrix = where.put(*v, frame)
+    expected = reference.vectors_to_angles(*v, frame)
+    close(columns(where, sky.vectors_to_angles(x, y, z, matrix)), expected)
+    lon, lat = where.put(*(np.ascontiguousarray(a) for a in expected.T))
+    close(
+        columns(where, sky.angles_to_vectors(lon, lat, matrix)),
+        reference.angles_to_vectors(*expected.T, frame),
+    )
+
+
+def test_mixed_precision(where: Where, table, site, frame):
+    t, d = events(where.rows(2000))
+    single = d.astype(np.float32)
+    time, x, y, z, rows, place, axes = where.put(t, *single, table, site, frame)
+    given, fault = sky.local_to_sky(time, (x, y, z), rows, START, place, axes, vectors=True)
+    assert fault == NONE
+    assert {c.dtype for c in given} == {np.dtype(np.float32)}
+    expected = reference.local_to_vectors(t, *single.astype(float), table, START, site, frame, True)
+    close(np.array([where.get(c) for c in given]).T, expected, atol=5e-7)
+    angles, fault = sky.local_to_sky(time, (x, y, z), rows, START, place, axes)
+    assert fault == NONE
+    assert {c.dtype for c in angles} == {np.dtype(np.float64)}
+    back, fault = sky.sky_to_local(time, angles, rows, START, place, axes, dtype=np.float32)
+    assert fault == NONE
+    assert {c.dtype for c in back} == {np.dtype(np.float32)}
+    close(np.array([where.get(c) for c in back]), single, atol=1e-6)
+    back, fault = sky.sky_to_local(time, given, rows, START, place, axes, dtype=np.float32)
+    close(np.array([where.get(c) for c in back]), single, atol=1e-6)
+
+
+def test_there_and_back(where: Where, table, site, frame):
     t, d = events(257)
-    there, _ = sky.local_to_sky(t, *d, table, START, site, frame, False, vectors=True)
-    back, _ = sky.sky_to_local(t, there, table, START, site, frame, False)
-    np.testing.assert_allclose(back, d, rtol=0, atol=1e-11)  # polar motion is to first order
+    time, x, y, z, rows, place, axes = where.put(t, *d, table, site, frame)
+    there, _ = sky.local_to_sky(time, (x, y, z), rows, START, place, axes, bending=False, vectors=True)
+    back = sky.sky_to_local(time, there, rows, START, place, axes, bending=False)
+    close(columns(where, back), d.T, atol=1e-11)  # polar motion is to first order
 
 
-def test_the_first_bad_row_is_named(table, site):
+def test_the_first_bad_row_is_named(where: Where, table, site):
     t, d = events(64)
     d[1, 40] = np.nan
     d[:, 23] *= 1.01
     t[50] = START - 1
-    columns, fault = sky.local_to_sky(t, *d, table, START, site, NO_TURN, vectors=True)
+    time, x, y, z, rows, place, axes = where.put(t, *d, table, site, NO_TURN)
+    given, fault = sky.local_to_sky(time, (x, y, z), rows, START, place, axes, vectors=True)
     assert split(fault) == (23, sky.NOT_UNIT)
-    assert np.flatnonzero(np.isnan(columns[0])).tolist() == [23, 40, 50]
+    assert np.flatnonzero(np.isnan(where.get(given[0]))).tolist() == [23, 40, 50]
     t[7] = START + N_DAYS * DAY_NS
-    _, fault = sky.local_to_sky(t, *d, table, START, site, NO_TURN)
+    _, fault = sky.local_to_sky(where.put(t), (x, y, z), rows, START, place, axes)
     assert split(fault) == (7, sky.NO_DAY)
-    angles = (np.array([0.1, np.nan]), np.array([0.2, 0.3]))
-    columns, fault = sky.sky_to_local(t[:2], angles, table, START, site, NO_TURN)
+    angles = tuple(where.put(np.array([0.1, np.nan]), np.array([0.2, 0.3])))
+    given, fault = sky.sky_to_local(where.put(t[:2]), angles, rows, START, place, axes)
     assert split(fault) == (1, sky.NOT_UNIT)
-    assert np.isnan(columns[2]).tolist() == [False, True]
+    assert np.isnan(where.get(given[2])).tolist() == [False, True]
+    _, fault = sky.vectors_to_angles(x, y, z, axes)
+    assert split(fault) == (23, sky.NOT_UNIT)
+    _, fault = sky.angles_to_vectors(*angles, axes)
+    assert split(fault) == (1, sky.NOT_UNIT)
 
 
 def test_threads_do_not_change_a_bit(table, site, frame):
-    t, d = events(40_000)
-    many, _ = sky.local_to_sky(t, *d, table, START, site, frame)
+    t, d = events(200 if SIMULATED else 40_000)
+    many, _ = sky.local_to_sky(t, tuple(d), table, START, site, frame)
     with threads(1):
-        one, _ = sky.local_to_sky(t, *d, table, START, site, frame)
+        one, _ = sky.local_to_sky(t, tuple(d), table, START, site, frame)
     np.testing.assert_array_equal(many, one)
+
+
+@pytest.mark.parametrize("kernel", sky.KERNELS, ids=lambda k: k.name)
+def test_what_is_launched_is_what_is_compiled(where: Where, kernel, table, site, frame, monkeypatch):
+    seen = []
+    run = sky.run
+
+    def spy(k, place, n, *args):
+        seen.append((k.name, tuple(_type(a) for a in args)))
+        return run(k, place, n, *args)
+
+    monkeypatch.setattr(sky, "run", spy)
+    t, d = events(3)
+    time, x, y, z, rows, place, axes = where.put(t, *d, table, site, frame)
+    angles, _ = sky.vectors_to_angles(x, y, z, axes)
+    sky.angles_to_vectors(*angles, axes)
+    sky.body_to_local(time, where.put(np.ones((N_DAYS, 18))), rows, START, place)
+    for real in ("f8", "f4"):
+        v = tuple(c.astype(real) for c in (x, y, z))
+        for vectors in (True, False):
+            there, _ = sky.local_to_sky(time, v, rows, START, place, axes, vectors=vectors)
+            sky.sky_to_local(time, there, rows, START, place, axes, dtype=real)
+    assert {types for name, types in seen if name == kernel.name} == set(kernel.signatures)
+
+
+def _type(argument):
+    if getattr(argument, "ndim", 0):
+        return argument.dtype.str[1:] + ("[:,:]" if argument.ndim == 2 else "[]")
+    return "i8"
 
 
 @settings(max_examples=300, deadline=None)

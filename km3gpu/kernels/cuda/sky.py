@@ -6,10 +6,20 @@ from typing import Any
 
 from numba import cuda
 
+from km3gpu.kernels.scalar.angles import direction_of, longitude_latitude, rotate
 from km3gpu.kernels.scalar.fault import fault
-from km3gpu.kernels.scalar.sky import direction_of, longitude_latitude, to_local, to_sky
+from km3gpu.kernels.scalar.precision import cast
+from km3gpu.kernels.scalar.sky import NOT_UNIT, from_body, is_direction, to_local, to_sky
 
-__all__ = ["angles_to_local", "local_to_angles", "local_to_vectors", "vectors_to_local"]
+__all__ = [
+    "angles_to_local",
+    "angles_to_vectors",
+    "body_to_local",
+    "local_to_angles",
+    "local_to_vectors",
+    "vectors_to_angles",
+    "vectors_to_local",
+]
 
 
 @cuda.jit
@@ -20,7 +30,7 @@ def local_to_vectors(
     out_x: Any, out_y: Any, out_z: Any,
     slot: Any,
 ) -> None:  # fmt: skip
-    """Turn travel directions of events 0 to `n` into unit vectors of where they come from."""
+    """Turn travel directions 0 to `n` into unit vectors of where they come from."""
     for i in range(cuda.grid(1), n, cuda.gridsize(1)):
         code, x, y, z = to_sky(time_ns[i], dx[i], dy[i], dz[i], table, start_ns, site, frame, bending)
         if code != 0:
@@ -38,7 +48,7 @@ def local_to_angles(
     out_longitude: Any, out_latitude: Any,
     slot: Any,
 ) -> None:  # fmt: skip
-    """Turn travel directions of events 0 to `n` into where on the sky they come from."""
+    """Turn travel directions 0 to `n` into where on the sky they come from."""
     for i in range(cuda.grid(1), n, cuda.gridsize(1)):
         code, x, y, z = to_sky(time_ns[i], dx[i], dy[i], dz[i], table, start_ns, site, frame, bending)
         if code != 0:
@@ -74,10 +84,65 @@ def angles_to_local(
 ) -> None:  # fmt: skip
     """Turn places 0 to `n` on the sky into travel directions."""
     for i in range(cuda.grid(1), n, cuda.gridsize(1)):
-        x, y, z = direction_of(longitude[i], latitude[i])
+        a, b, c = direction_of(longitude[i], latitude[i])
+        x, y, z = cast(a, out_x[i]), cast(b, out_x[i]), cast(c, out_x[i])
         code, dx, dy, dz = to_local(time_ns[i], x, y, z, table, start_ns, site, frame, bending)
         if code != 0:
             cuda.atomic.min(slot, 0, fault(i, code))
         out_x[i] = dx
         out_y[i] = dy
         out_z[i] = dz
+
+
+@cuda.jit
+def body_to_local(
+    n: int,
+    time_ns: Any,
+    body: Any, table: Any, start_ns: int, site: Any,
+    out_x: Any, out_y: Any, out_z: Any, out_distance: Any,
+    slot: Any,
+) -> None:  # fmt: skip
+    """Give travel directions 0 to `n` of particles from the Sun or the Moon."""
+    for i in range(cuda.grid(1), n, cuda.gridsize(1)):
+        code, dx, dy, dz, distance = from_body(time_ns[i], body, table, start_ns, site)
+        if code != 0:
+            cuda.atomic.min(slot, 0, fault(i, code))
+        out_x[i] = dx
+        out_y[i] = dy
+        out_z[i] = dz
+        out_distance[i] = distance
+
+
+@cuda.jit
+def vectors_to_angles(
+    n: int,
+    x: Any, y: Any, z: Any,
+    matrix: Any,
+    out_longitude: Any, out_latitude: Any,
+    slot: Any,
+) -> None:  # fmt: skip
+    """Turn unit vectors 0 to `n` by a matrix and give their angles."""
+    for i in range(cuda.grid(1), n, cuda.gridsize(1)):
+        if not is_direction(x[i], y[i], z[i]):
+            cuda.atomic.min(slot, 0, fault(i, NOT_UNIT))
+        a, b, c = rotate(matrix, x[i], y[i], z[i])
+        out_longitude[i], out_latitude[i] = longitude_latitude(a, b, c)
+
+
+@cuda.jit
+def angles_to_vectors(
+    n: int,
+    longitude: Any, latitude: Any,
+    matrix: Any,
+    out_x: Any, out_y: Any, out_z: Any,
+    slot: Any,
+) -> None:  # fmt: skip
+    """Give unit vectors of angles 0 to `n`, turned by a matrix."""
+    for i in range(cuda.grid(1), n, cuda.gridsize(1)):
+        a, b, c = direction_of(longitude[i], latitude[i])
+        if not is_direction(a, b, c):
+            cuda.atomic.min(slot, 0, fault(i, NOT_UNIT))
+        a, b, c = rotate(matrix, a, b, c)
+        out_x[i] = a
+        out_y[i] = b
+        out_z[i] = c

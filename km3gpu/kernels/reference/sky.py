@@ -44,8 +44,8 @@ class _State:
         pole_motion, spin, pole = (np.moveaxis(m, -1, 0) for m in (pole_motion, spin, pole))
         self.rotation = pole @ spin @ pole_motion
         ground = np.array([site[9], site[10], 0.0])
-        orbit = np.column_stack([cubic(16), cubic(20), cubic(24)])
-        self.velocity = orbit + _times(pole @ spin, ground)
+        self.orbit = np.column_stack([cubic(16), cubic(20), cubic(24)])
+        self.velocity = self.orbit + _times(pole @ spin, ground)
         self.sun = np.column_stack([cubic(28), cubic(32), cubic(36)])
         self.distance = cubic(40)[:, None]
 
@@ -81,6 +81,46 @@ def vectors_to_local(
     bad = ~state.valid | ~(np.abs(_dot(v, v)[:, 0] - 1) <= 1e-5)
     out[bad] = np.nan
     return out
+
+
+def local_to_angles(*arguments: Any) -> Any:
+    """Turn travel directions into longitude and latitude of where they come from, (n, 2)."""
+    return angles(local_to_vectors(*arguments))
+
+
+def angles_to_local(time_ns: Any, longitude: Any, latitude: Any, *context: Any) -> Any:
+    """Turn places on the sky into travel directions in the detector, (n, 3)."""
+    return vectors_to_local(time_ns, *vectors(longitude, latitude).T, *context)
+
+
+def body_to_local(time_ns: Any, body: Any, table: Any, start_ns: int, site: Any) -> Any:
+    """Give travel directions of particles from the Sun or the Moon, and its distance, (n, 4)."""
+    state = _State(time_ns, table, start_ns, site)
+    day = np.where(state.valid, (time_ns - start_ns) // DAY_NS, 0)
+    f = (time_ns - start_ns - day * DAY_NS) / DAY_NS
+    c = body[day].reshape(-1, 3, 6)
+    centre = sum(c[:, :, k] * f[:, None] ** k for k in range(6))
+    slope = sum(k * c[:, :, k] * f[:, None] ** (k - 1) for k in range(1, 6))
+    seen = centre - _times(state.rotation, site[11:14])
+    late = np.linalg.norm(seen, axis=1) - np.linalg.norm(centre, axis=1)
+    seen = seen - late[:, None] * (slope + state.orbit)
+    distance = np.linalg.norm(seen, axis=1, keepdims=True)
+    g = _lorentz(seen / distance, state.velocity)
+    out = np.hstack(
+        [-_times(site[:9].reshape(3, 3).T, _times(np.swapaxes(state.rotation, 1, 2), g)), distance]
+    )
+    out[~state.valid] = np.nan
+    return out
+
+
+def vectors_to_angles(x: Any, y: Any, z: Any, matrix: Any) -> Any:
+    """Turn vectors by a matrix and give their angles, (n, 2)."""
+    return angles(_times(matrix.reshape(3, 3), np.column_stack([x, y, z])))
+
+
+def angles_to_vectors(longitude: Any, latitude: Any, matrix: Any) -> Any:
+    """Give unit vectors of angles, turned by a matrix, (n, 3)."""
+    return _times(matrix.reshape(3, 3), vectors(longitude, latitude))
 
 
 def _lorentz(g: Any, v: Any) -> Any:

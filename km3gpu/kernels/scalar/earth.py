@@ -1,0 +1,167 @@
+"""The Earth at an instant: its rotation, pole, motion and Sun, from a table of days.
+
+The chain is that of the IAU 2006/2000A standards (IERS Conventions 2010,
+chapter 5; the one that ERFA and astropy use).  What changes slowly comes from a
+table with one row per UTC day (`km3gpu.astro.tables` makes it):
+
+===========  =====================================================  ==========
+columns      meaning                                                in the day
+===========  =====================================================  ==========
+0 to 3       Earth rotation angle less the CIO locator s [rad]      cubic
+4, 5         polar motion xp [rad]                                  linear
+6, 7         polar motion yp [rad]                                  linear
+8 to 11      X of the celestial intermediate pole                   cubic
+12 to 15     Y of the celestial intermediate pole                   cubic
+16 to 27     barycentric velocity of the Earth / c (x, y, z)        cubic
+28 to 39     unit vector from the Sun to the Earth (x, y, z)        cubic
+40 to 43     distance of the Sun [au]                               cubic
+===========  =====================================================  ==========
+
+The Sun and the Moon have tables of their own (`km3gpu.astro.bodies`): three
+quintics per day, columns 0 to 17, of the geocentric position x, y, z in
+light-days, light time taken off.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from numba.extending import register_jitable
+
+from km3gpu.kernels.scalar.angles import sine_cosine
+from km3gpu.kernels.scalar.precision import cast
+
+__all__ = [
+    "DAY_NS",
+    "celestial_to_earth",
+    "cubic",
+    "day_of",
+    "earth_state",
+    "earth_to_celestial",
+    "quintic",
+    "sun_state",
+]
+
+DAY_NS = 86_400_000_000_000
+PER_NS = 1.0 / 86_400_000_000_000.0
+
+# twice the Sun's gravitational radius [au], as ERFA's SRS
+BENDING = 1.97412574336e-8
+
+
+@register_jitable
+def day_of(time_ns: Any, start_ns: Any) -> Any:
+    """Row of the table that a time is in (may lie outside), and the fraction of that day."""
+    since = time_ns - start_ns
+    day = since // DAY_NS
+    return day, (since - day * DAY_NS) * PER_NS
+
+
+@register_jitable
+def cubic(table: Any, row: Any, column: Any, f: Any) -> Any:
+    """Value of the cubic whose four coefficients start at `column`."""
+    return table[row, column] + f * (
+        table[row, column + 1] + f * (table[row, column + 2] + f * table[row, column + 3])
+    )
+
+
+@register_jitable
+def quintic(table: Any, row: Any, column: Any, f: Any) -> Any:
+    """Value and derivative of the quintic whose six coefficients start at `column`."""
+    value = table[row, column + 5]
+    slope = value
+    value = value * f + table[row, column + 4]
+    slope = slope * f + value
+    value = value * f + table[row, column + 3]
+    slope = slope * f + value
+    value = value * f + table[row, column + 2]
+    slope = slope * f + value
+    value = value * f + table[row, column + 1]
+    slope = slope * f + value
+    value = value * f + table[row, column]
+    return value, slope
+
+
+@register_jitable
+def earth_state(table: Any, row: Any, f: Any, ground_x: Any, ground_y: Any, like: Any) -> Any:
+    """State of the Earth at fraction `f` of a day, in the type of `like`.
+
+    Returns
+    -------
+    c, s : cosine and sine of the rotation angle
+    xp, yp : polar motion [rad]
+    X, Y, Z, q : celestial pole, and 1 / (1 + Z)
+    vx, vy, vz, w : velocity of the site / c in the GCRS, and 1 / Lorentz factor
+    """
+    s, c = sine_cosine(cubic(table, row, 0, f))
+    xp = table[row, 4] + f * table[row, 5]
+    yp = table[row, 6] + f * table[row, 7]
+    X = cubic(table, row, 8, f)
+    Y = cubic(table, row, 12, f)
+    Z = math.sqrt(1.0 - X * X - Y * Y)
+    q = 1.0 / (1.0 + Z)
+    a = c * ground_x - s * ground_y
+    b = s * ground_x + c * ground_y
+    k = q * (X * a + Y * b)
+    vx = cubic(table, row, 16, f) + a - k * X
+    vy = cubic(table, row, 20, f) + b - k * Y
+    vz = cubic(table, row, 24, f) - X * a - Y * b
+    w = math.sqrt(1.0 - vx * vx - vy * vy - vz * vz)
+    return (
+        cast(c, like), cast(s, like), cast(xp, like), cast(yp, like),
+        cast(X, like), cast(Y, like), cast(Z, like), cast(q, like),
+        cast(vx, like), cast(vy, like), cast(vz, like), cast(w, like),
+    )  # fmt: skip
+
+
+@register_jitable
+def sun_state(table: Any, row: Any, f: Any, like: Any) -> Any:
+    """Where the Sun is and how it bends light, in the type of `like`.
+
+    Returns
+    -------
+    ex, ey, ez : unit vector from the Sun to the Earth
+    strength : 2 GM / (c^2 distance)
+    limit : least 1 + cos(angle) that counts, as in ERFA: within the disc it bends no more
+    """
+    em = cubic(table, row, 40, f)
+    return (
+        cast(cubic(table, row, 28, f), like),
+        cast(cubic(table, row, 32, f), like),
+        cast(cubic(table, row, 36, f), like),
+        cast(BENDING / em, like),
+        cast(1e-6 / max(1.0, em * em), like),
+    )
+
+
+@register_jitable
+def earth_to_celestial(
+    x: Any, y: Any, z: Any, c: Any, s: Any, xp: Any, yp: Any, X: Any, Y: Any, Z: Any, q: Any
+) -> Any:
+    """Rotate a vector from ITRS to GCRS (IERS Conventions 2010, equations 5.1 to 5.10).
+
+    Polar motion to first order (the second is 1e-12) and without s' (2e-10 rad
+    a century).
+    """
+    px = x - xp * z
+    py = y + yp * z
+    pz = z + xp * x - yp * y
+    a = c * px - s * py
+    b = s * px + c * py
+    k = q * (X * a + Y * b)
+    return a - k * X + X * pz, b - k * Y + Y * pz, Z * pz - X * a - Y * b
+
+
+@register_jitable
+def celestial_to_earth(
+    x: Any, y: Any, z: Any, c: Any, s: Any, xp: Any, yp: Any, X: Any, Y: Any, Z: Any, q: Any
+) -> Any:
+    """Rotate a vector from GCRS to ITRS: the inverse of `earth_to_celestial`."""
+    k = q * (X * x + Y * y)
+    a = x - k * X - X * z
+    b = y - k * Y - Y * z
+    pz = X * x + Y * y + Z * z
+    px = c * a + s * b
+    py = c * b - s * a
+    return px + xp * pz, py - yp * pz, pz - xp * px + yp * py
