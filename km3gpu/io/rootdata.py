@@ -8,6 +8,7 @@ from typing import Any
 from km3gpu.errors import FormatError, UnknownNameError
 from km3gpu.io.dataset import Dataset
 from km3gpu.io.events import DaqEvents
+from km3gpu.io.flattree import KINDS, FlatTree
 from km3gpu.io.header import Header, read_header
 from km3gpu.io.meta import read_meta
 from km3gpu.io.offline import OfflineEvents
@@ -23,9 +24,11 @@ READERS: dict[str, Callable[[Tree], Dataset]] = {
     "KM3NET_EVENT": DaqEvents,
     **dict.fromkeys(TREES, TimeSlices),
     "KM3NET_SUMMARYSLICE": SummarySlices,
+    **dict.fromkeys(KINDS, FlatTree),
 }
-"""Trees that km3gpu reads, in the order of preference: a file is read by the
-first of these that has entries."""
+"""Readers of the trees of KM3NeT, in the order of preference: a file is read by
+the first of these that has entries.  Any other tree is read as a `FlatTree`
+where it is asked for by name."""
 
 
 class RootData:
@@ -79,14 +82,10 @@ class RootData:
         Raises
         ------
         UnknownNameError
-            The file has no such tree, or km3gpu does not read it.
+            The file has no such tree.
         """
         if name not in self._datasets:
-            tree = self.tree(name)
-            reader = READERS.get(name)
-            if reader is None:
-                raise UnknownNameError.of("reader for tree", name, READERS, where=self.path)
-            self._datasets[name] = reader(tree)
+            self._datasets[name] = READERS.get(name, FlatTree)(self.tree(name))
         return self._datasets[name]
 
     def default(self) -> str:
@@ -103,7 +102,11 @@ class RootData:
         name = next(filled, known[0] if known else None)
         if name is None:
             trees = ", ".join(self.names) or "none"
-            raise FormatError("no tree that km3gpu reads", where=self.path, remedy=f"its trees: {trees}")
+            raise FormatError(
+                "no tree of KM3NeT's formats",
+                where=self.path,
+                remedy=f"name one with tree=; its trees: {trees}",
+            )
         return name
 
     def counts(self) -> dict[str, int]:

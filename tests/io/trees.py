@@ -27,10 +27,12 @@ def tree_names(file: RootFile) -> list[str]:
     return list(dict.fromkeys(k.path for k in file.keys if k.class_name in ("TTree", "TNtuple")))
 
 
-def write_jagged(path: Path, lists: list[list[float]], step: int, compression: object) -> None:
+def write_jagged(
+    path: Path, lists: list[list[float]], step: int, compression: object, name: str = "T"
+) -> None:
     """Write lists of numbers with uproot, `step` entries per basket."""
     with uproot.recreate(path, compression=compression) as f:
-        f.mktree("T", {"x": "var * float64", "k": "var * int32", "n": "int64"})
+        f.mktree(name, {"x": "var * float64", "k": "var * int32", "n": "int64"})
         for start in range(0, len(lists), step):
             part = lists[start : start + step]
             x = (
@@ -39,4 +41,4 @@ def write_jagged(path: Path, lists: list[list[float]], step: int, compression: o
                 else ak.Array([[] for _ in part])
             )
             x = ak.values_astype(x, "float64")
-            f["T"].extend({"x": x, "k": ak.values_astype(x, "int32"), "n": ak.num(x)})
+            f[name].extend({"x": x, "k": ak.values_astype(x, "int32"), "n": ak.num(x)})
