@@ -52,7 +52,7 @@ def measure(wanted: list[str], quick: bool) -> list[dict[str, object]]:
             raise UnknownNameError.of("benchmark", name, names())
     print(f"{machine()['cpu']}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}, {code_version()}")
     print("medians of CPU time; times: how much better than the peer\n")
-    print(f"{'':46}{'ours':>12}{'peer':>12} {'unit':<9}{'times':>8}  {'limit':<16}")
+    print(f"{'':46}{'ours':>12}{'peer':>12} {'unit':<9}{'times':>8}  {'limit':<17}")
     rows = []
     for name in wanted:
         start = time.perf_counter()
@@ -67,8 +67,8 @@ def measure(wanted: list[str], quick: bool) -> list[dict[str, object]]:
 def line(row: Row) -> str:
     peer = "" if row.peer is None else f"{row.peer:.4g}"
     ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
-    limit = "" if row.limit is None else f"{row.sense} {row.limit:g}" + ("" if row.kept else " !")
-    text = f"  {row.name:<44}{row.ours:>12.4g}{peer:>12} {row.unit:<9}{ratio:>8}  {limit:<16}{row.note}"
+    limit = "" if row.limit is None else f"{row.sense} {row.limit:.3g}" + ("" if row.kept else " !")
+    text = f"  {row.name:<44}{row.ours:>12.4g}{peer:>12} {row.unit:<9}{ratio:>8}  {limit:<17} {row.note}"
     return text.rstrip()
 
 

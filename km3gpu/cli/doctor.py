@@ -5,8 +5,11 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
+import sys
 import tempfile
+from collections import Counter
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -59,7 +62,8 @@ def register(app: typer.Typer) -> None:
         """
         from km3gpu.cli.printing import print_json
 
-        found = examine(kernels)
+        with _waiting("compiling every kernel for every architecture" if kernels else ""):
+            found = examine(kernels)
         if as_json:
             print_json(found)
         else:
@@ -100,6 +104,15 @@ def examine(kernels: bool = False) -> dict[str, Any]:
         "memory": _memory(),
         "disk": _disk(),
     }
+
+
+def _waiting(words: str) -> AbstractContextManager[Any]:
+    """Show on a terminal that something long is going on."""
+    if not words or not sys.stderr.isatty():
+        return nullcontext()
+    from rich.console import Console
+
+    return Console(stderr=True).status(words)
 
 
 def _packages(installed: Mapping[str, str]) -> dict[str, str]:
@@ -219,14 +232,16 @@ def _ladder(cubins: list[dict[str, Any]]) -> Table:
     architectures = sorted({tuple(c["architecture"]) for c in cubins})
     names = list(dict.fromkeys((c["kernel"], c["signature"]) for c in cubins))
     by = {(c["kernel"], c["signature"], tuple(c["architecture"])): c for c in cubins}
-    rows = []
+    rows, seen = [], Counter[str]()
     for kernel, signature in names:
+        seen[kernel] += 1  # the second and further signatures of a kernel are numbered
+        label = kernel if seen[kernel] == 1 else f"{kernel} {seen[kernel]}"
         cells = [by[kernel, signature, a] for a in architectures]
         spills = max(c["spill_bytes"] for c in cells)
         stack = max(c["stack_bytes"] for c in cells)
         marks = [f"{c['registers']}" + ("" if c["good"] else " !") for c in cells]
         rows.append(
-            [kernel, *marks, cells[0]["ceiling"], spills, stack, max(c["shared_bytes"] for c in cells)]
+            [label, *marks, cells[0]["ceiling"], spills, stack, max(c["shared_bytes"] for c in cells)]
         )
     heads = [f">sm_{major}{minor}" for major, minor in architectures]
     title = "registers per thread, by kernel and architecture"
