@@ -7,19 +7,24 @@ slewing: they take position and axis by the identifier of their PMT.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from km3gpu import backend as _backend
-from km3gpu.errors import GeometryError, KernelError
 from km3gpu.kernels.arrays import exactly, item_of, same_length
 from km3gpu.kernels.cpu import calibrate as _cpu
 from km3gpu.kernels.launch import NONE, Kernel, run, where_of
 from km3gpu.kernels.lookup import PmtLookup
-from km3gpu.kernels.scalar.calibrate import NO_MODULE
+from km3gpu.kernels.placing import (
+    PLACE,
+    check_missing,
+    missing_error,
+    not_there,
+    outputs,
+    place_dtype,
+    slewing_on,
+)
 from km3gpu.kernels.scalar.fault import split
 from km3gpu.kernels.slewing import SLEWING
 
@@ -27,7 +32,6 @@ __all__ = ["KERNELS", "SLEWING", "hits", "pmt_hits"]
 
 _U1, _U4, _I4 = np.dtype(np.uint8), np.dtype(np.uint32), np.dtype(np.int32)
 _F4, _F8 = np.dtype(np.float32), np.dtype(np.float64)
-_PLACE = ("pos_x", "pos_y", "pos_z", "dir_x", "dir_y", "dir_z")
 
 _LOOKUP = ("i4[]", "f8[]", "i8", "i8")
 
@@ -108,7 +112,7 @@ def hits(
     BackendError
         Arrays partly on the host and partly on a device.
     """
-    _check_missing(missing)
+    check_missing(missing)
     n = same_length(dom_id=dom_id, channel_id=channel_id, tdc=tdc, tot=tot)
     small = _U1 if channel_id.dtype == _U1 and tot.dtype == _U1 else _U4
     dom_id = exactly(dom_id, _I4, "dom_id")
@@ -116,18 +120,15 @@ def hits(
     tdc = exactly(tdc, _U4, "tdc")
     tot = exactly(tot, small, "tot")
     where = where_of(dom_id, channel_id, tdc, tot, lookup.slots, lookup.rows)
-    out = _outputs(("t", *_PLACE), n, dom_id, _place_dtype(dtype), out)
+    made = outputs({"t": _F8, **dict.fromkeys(PLACE, place_dtype(dtype))}, n, dom_id, out)
     worst = run(
         _HITS, where, n, dom_id, channel_id, tdc, tot,
-        lookup.slots, lookup.rows, lookup.multiplier, lookup.shift, _slewing(slewing, where),
-        out["t"], *[out[c] for c in _PLACE],
+        lookup.slots, lookup.rows, lookup.multiplier, lookup.shift, slewing_on(slewing, where),
+        *made.values(),
     )  # fmt: skip
     if worst != NONE and missing == "raise":
-        index, code = split(worst)
-        module, channel = int(dom_id[index]), int(channel_id[index])
-        what = f"module {module}" if code == NO_MODULE else f"channel {channel} of module {module}"
-        raise _not_there(what, item_of(index, offsets))
-    return dict(out)
+        raise not_there(worst, dom_id, channel_id, offsets)
+    return made
 
 
 def pmt_hits(
@@ -160,60 +161,16 @@ def pmt_hits(
     GeometryError
         A PMT is not in the table.
     """
-    _check_missing(missing)
+    check_missing(missing)
     n = len(pmt_id)
     pmt_id = exactly(pmt_id, _I4, "pmt_id")
     where = where_of(pmt_id, lookup.slots, lookup.rows)
-    out = _outputs(_PLACE, n, pmt_id, _place_dtype(dtype), out)
+    made = outputs(dict.fromkeys(PLACE, place_dtype(dtype)), n, pmt_id, out)
     worst = run(
         _PMT_HITS, where, n, pmt_id,
-        lookup.slots, lookup.rows, lookup.multiplier, lookup.shift, *[out[c] for c in _PLACE],
+        lookup.slots, lookup.rows, lookup.multiplier, lookup.shift, *made.values(),
     )  # fmt: skip
     if worst != NONE and missing == "raise":
         index, _ = split(worst)
-        raise _not_there(f"PMT {int(pmt_id[index])}", item_of(index, offsets))
-    return dict(out)
-
-
-def _not_there(what: str, where: str) -> GeometryError:
-    return GeometryError(
-        f"{what} is not in the detector description", where=where, remedy="take the detector of this run"
-    )
-
-
-def _check_missing(missing: str) -> None:
-    if missing not in ("raise", "nan"):
-        raise KernelError(f"no way {missing!r} to treat a missing PMT", remedy='take "raise" or "nan"')
-
-
-def _place_dtype(dtype: Any) -> np.dtype[Any]:
-    wanted: np.dtype[Any] = np.dtype(dtype)
-    if wanted not in (_F4, _F8):
-        raise KernelError(f"positions cannot be {wanted}", remedy="take float64 or float32")
-    return wanted
-
-
-def _outputs(
-    names: tuple[str, ...], n: int, like: Any, dtype: np.dtype[Any], out: Mapping[str, Any] | None
-) -> Mapping[str, Any]:
-    if out is None:
-        return {c: _backend.empty(n, _F8 if c == "t" else dtype, like) for c in names}
-    for c in names:
-        wanted = _F8 if c == "t" else dtype
-        if c not in out or out[c].dtype != wanted or out[c].shape != (n,) or not out[c].flags.c_contiguous:
-            raise KernelError(f"out[{c!r}] is no contiguous {wanted} column of {n} rows")
-    return {c: out[c] for c in names}
-
-
-def _slewing(table: Any | None, where: str) -> Any:
-    if table is None or table is SLEWING:
-        return _kept(table is SLEWING, where)
-    if table.ndim != 1 or len(table) == 0:
-        raise KernelError("a slewing table is a column of ns by time over threshold")
-    return exactly(_backend.Backend(where).to_device(table), _F8, "slewing")
-
-
-@functools.cache
-def _kept(slewing: bool, where: str) -> Any:
-    # a writable copy: numba would compile anew for a read-only argument
-    return _backend.Backend(where).to_device(np.array(SLEWING) if slewing else np.zeros(256))
+        raise missing_error(f"PMT {int(pmt_id[index])}", item_of(index, offsets))
+    return made

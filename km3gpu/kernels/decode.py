@@ -18,10 +18,10 @@ from km3gpu.kernels.scalar import decode as _layout
 from km3gpu.kernels.scalar.fault import split
 from km3gpu.kernels.segments import counts_to_offsets
 
-__all__ = ["KERNELS", "event_headers", "snapshot_hits", "triggered_hits"]
+__all__ = ["KERNELS", "event_headers", "hit_offsets", "snapshot_hits", "triggered_hits"]
 
-_HIT = {"dom_id": "i4", "channel_id": "u1", "tdc": "u4", "tot": "u1"}
-_TRIGGERED = {**_HIT, "trig": "u8"}
+SNAPSHOT_COLUMNS = {"dom_id": "i4", "channel_id": "u1", "tdc": "u4", "tot": "u1"}
+TRIGGERED_COLUMNS = {**SNAPSHOT_COLUMNS, "trig": "u8"}
 _EVENT = {
     "det_id": "i4", "run_id": "i4", "frame_index": "i4", "time_ns": "i8", "white_rabbit": "b1",
     "trigger_counter": "u8", "trigger_mask": "u8", "overlays": "u4",
@@ -33,12 +33,12 @@ _VECTOR_COUNTS = Kernel(
 )  # fmt: skip
 _SNAPSHOT_HITS = Kernel(
     "decode.snapshot_hits", _cpu.snapshot_hits_block, _cpu.snapshot_hits_blocks,
-    (("u1[]", "i8[]", "i8[]", *(f"{d}[]" for d in _HIT.values())),),
+    (("u1[]", "i8[]", "i8[]", *(f"{d}[]" for d in SNAPSHOT_COLUMNS.values())),),
     bytes_per_item=_layout.SNAPSHOT_HIT + 10, item="hit", registers=40,
 )  # fmt: skip
 _TRIGGERED_HITS = Kernel(
     "decode.triggered_hits", _cpu.triggered_hits_block, _cpu.triggered_hits_blocks,
-    (("u1[]", "i8[]", "i8[]", *(f"{d}[]" for d in _TRIGGERED.values())),),
+    (("u1[]", "i8[]", "i8[]", *(f"{d}[]" for d in TRIGGERED_COLUMNS.values())),),
     bytes_per_item=_layout.TRIGGERED_HIT + 18, item="hit", registers=40,
 )  # fmt: skip
 _EVENT_HEADERS = Kernel(
@@ -74,7 +74,7 @@ def snapshot_hits(raw: Any, byte_offsets: Any) -> tuple[Any, dict[str, Any]]:
         The bytes of an entry do not make whole hits, or not as many as its
         header says; the first such entry is named.
     """
-    return _hits(raw, byte_offsets, _SNAPSHOT_HITS, _HIT, _layout.SNAPSHOT_HIT)
+    return _hits(raw, byte_offsets, _SNAPSHOT_HITS, SNAPSHOT_COLUMNS, _layout.SNAPSHOT_HIT)
 
 
 def triggered_hits(raw: Any, byte_offsets: Any) -> tuple[Any, dict[str, Any]]:
@@ -97,7 +97,7 @@ def triggered_hits(raw: Any, byte_offsets: Any) -> tuple[Any, dict[str, Any]]:
     FormatError
         As for `snapshot_hits`.
     """
-    return _hits(raw, byte_offsets, _TRIGGERED_HITS, _TRIGGERED, _layout.TRIGGERED_HIT)
+    return _hits(raw, byte_offsets, _TRIGGERED_HITS, TRIGGERED_COLUMNS, _layout.TRIGGERED_HIT)
 
 
 def event_headers(raw: Any, byte_offsets: Any) -> dict[str, Any]:
@@ -129,15 +129,42 @@ def event_headers(raw: Any, byte_offsets: Any) -> dict[str, Any]:
     return columns
 
 
-def _hits(
-    raw: Any, byte_offsets: Any, kernel: Kernel, dtypes: dict[str, str], record: int
-) -> tuple[Any, dict[str, Any]]:
+def hit_offsets(raw: Any, byte_offsets: Any, record: int) -> tuple[Any, Any, Any, str]:
+    """Count the hits of each entry.
+
+    Parameters
+    ----------
+    raw, byte_offsets
+        As for `snapshot_hits`.
+    record : int
+        Bytes of a hit.
+
+    Returns
+    -------
+    raw, byte_offsets : array
+        As the drivers take them.
+    offsets : (n_entries + 1,) int64 array
+        Hits of each entry.
+    where : str
+        Name of the backend.
+
+    Raises
+    ------
+    FormatError
+        As for `snapshot_hits`.
+    """
     raw, byte_offsets, where = _bytes(raw, byte_offsets)
     counts = _backend.empty(len(byte_offsets) - 1, np.int64, raw)
     worst = run(_VECTOR_COUNTS, where, len(counts), raw, byte_offsets, record, counts)
     if worst != NONE:
         raise _bad_entry(worst, byte_offsets, record, f"a vector of {record} byte hits")
-    offsets = counts_to_offsets(counts)
+    return raw, byte_offsets, counts_to_offsets(counts), where
+
+
+def _hits(
+    raw: Any, byte_offsets: Any, kernel: Kernel, dtypes: dict[str, str], record: int
+) -> tuple[Any, dict[str, Any]]:
+    raw, byte_offsets, offsets, where = hit_offsets(raw, byte_offsets, record)
     n = int(offsets[-1])
     columns = {name: _backend.empty(n, d, raw) for name, d in dtypes.items()}
     run(kernel, where, n, raw, byte_offsets, offsets, *columns.values())

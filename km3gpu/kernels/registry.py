@@ -12,7 +12,19 @@ from km3gpu.kernels.launch import Kernel
 
 __all__ = ["MODULES", "kernels"]
 
-MODULES = ("calibrate", "coincidence", "decode", "overlaps", "rows", "segments", "select", "sky", "triggers")
+MODULES = (
+    "calibrate",
+    "coincidence",
+    "decode",
+    "flags",
+    "fused",
+    "overlaps",
+    "rows",
+    "segments",
+    "select",
+    "sky",
+    "triggers",
+)
 
 
 def kernels() -> tuple[Kernel, ...]:

@@ -83,7 +83,7 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[str, ...]
         seen.append((kernel.name, tuple(_type(a) for a in args)))
         return run(kernel, place, n, *args, **more)
 
-    for module in ("calibrate", "coincidence", "decode", "segments"):
+    for module in ("calibrate", "coincidence", "decode", "fused", "segments"):
         monkeypatch.setattr(f"km3gpu.kernels.{module}.run", spy)
     return seen
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from km3gpu.kernels import calibrate, coincidence, decode, lookup, registry, segments
+from km3gpu.kernels import calibrate, coincidence, decode, fused, lookup, registry, segments
 from km3gpu.kernels.launch import Kernel
 
 from .conftest import Where
@@ -59,6 +59,10 @@ def everything(where: Where, launched: list[Any]) -> set[tuple[str, tuple[str, .
         h |= {c: h[c].astype(small) for c in ("channel_id", "tot")}
         coincidence.same_module(*where.put(*(h[c] for c in USED)))
     decode.snapshot_hits(*where.put(*entries([(1, bytes(10))])))
+    for dtype in ("f8", "f4"):
+        module = b"\0\0\0\1"
+        fused.snapshot_hits(*where.put(*entries([(1, module + bytes(6))])), table, dtype=dtype)
+        fused.triggered_hits(*where.put(*entries([(1, module + bytes(20))])), table, dtype=dtype)
     decode.triggered_hits(*where.put(*entries([(1, bytes(24))])))
     decode.event_headers(*where.put(np.zeros(76, "u1"), [0, 76]))
     for dtype in ("f8", "i8"):
@@ -71,7 +75,7 @@ def everything(where: Where, launched: list[Any]) -> set[tuple[str, tuple[str, .
 def test_signatures_are_those_that_are_launched(
     where: Where, everything: set[tuple[str, tuple[str, ...]]]
 ) -> None:
-    mine = {"calibrate", "coincidence", "decode", "segments"}
+    mine = {"calibrate", "coincidence", "decode", "fused", "segments"}
     registered = {(k.name, s) for k in KERNELS.values() for s in k.signatures if k.name.split(".")[0] in mine}
     on_cpu = where.name in ("serial", "parallel")
     here = {(n, s) for n, s in everything if KERNELS[n].signatures}

@@ -71,17 +71,16 @@ def snapshot_hits_block(start, stop, raw, byte_offsets, offsets, dom_id, channel
     i = start
     while i < stop:
         end = min(offsets[e + 1], stop)
-        p = np.uint64(byte_offsets[e] + VECTOR_HEADER + SNAPSHOT_HIT * (i - offsets[e]))
-        for j in range(i, end):
-            q = np.uint64(p + np.uint64(SNAPSHOT_HIT) * np.uint64(j - i))
-            dom_id[j] = signed_4(
-                big_4(raw[q], raw[q + np.uint64(1)], raw[q + np.uint64(2)], raw[q + np.uint64(3)])
-            )
-            channel_id[j] = raw[q + np.uint64(4)]
-            tdc[j] = little_4(
-                raw[q + np.uint64(5)], raw[q + np.uint64(6)], raw[q + np.uint64(7)], raw[q + np.uint64(8)]
-            )
-            tot[j] = raw[q + np.uint64(9)]
+        p = byte_offsets[e] + VECTOR_HEADER + SNAPSHOT_HIT * (i - offsets[e])
+        # views of their own: then the compiler joins the loads of single bytes
+        hit = raw[p : p + SNAPSHOT_HIT * (end - i)]
+        dom, channel, time, over = dom_id[i:end], channel_id[i:end], tdc[i:end], tot[i:end]
+        for j in range(end - i):
+            q = SNAPSHOT_HIT * j
+            dom[j] = signed_4(big_4(hit[q], hit[q + 1], hit[q + 2], hit[q + 3]))
+            channel[j] = hit[q + 4]
+            time[j] = little_4(hit[q + 5], hit[q + 6], hit[q + 7], hit[q + 8])
+            over[j] = hit[q + 9]
         i = max(i, end)
         e += 1
     return NONE
@@ -106,23 +105,19 @@ def triggered_hits_block(start, stop, raw, byte_offsets, offsets, dom_id, channe
     i = start
     while i < stop:
         end = min(offsets[e + 1], stop)
-        p = np.uint64(byte_offsets[e] + VECTOR_HEADER + TRIGGERED_HIT * (i - offsets[e]))
-        for j in range(i, end):
-            q = np.uint64(p + np.uint64(TRIGGERED_HIT) * np.uint64(j - i))
-            dom_id[j] = signed_4(
-                big_4(raw[q], raw[q + np.uint64(1)], raw[q + np.uint64(2)], raw[q + np.uint64(3)])
-            )
-            channel_id[j] = raw[q + np.uint64(4)]
-            tdc[j] = little_4(
-                raw[q + np.uint64(5)], raw[q + np.uint64(6)], raw[q + np.uint64(7)], raw[q + np.uint64(8)]
-            )
-            tot[j] = raw[q + np.uint64(9)]
-            m = q + np.uint64(16)
-            trig[j] = big_8(
-                big_4(raw[m], raw[m + np.uint64(1)], raw[m + np.uint64(2)], raw[m + np.uint64(3)]),
-                big_4(
-                    raw[m + np.uint64(4)], raw[m + np.uint64(5)], raw[m + np.uint64(6)], raw[m + np.uint64(7)]
-                ),
+        p = byte_offsets[e] + VECTOR_HEADER + TRIGGERED_HIT * (i - offsets[e])
+        hit = raw[p : p + TRIGGERED_HIT * (end - i)]
+        dom, channel, time, over = dom_id[i:end], channel_id[i:end], tdc[i:end], tot[i:end]
+        mask = trig[i:end]
+        for j in range(end - i):
+            q = TRIGGERED_HIT * j
+            dom[j] = signed_4(big_4(hit[q], hit[q + 1], hit[q + 2], hit[q + 3]))
+            channel[j] = hit[q + 4]
+            time[j] = little_4(hit[q + 5], hit[q + 6], hit[q + 7], hit[q + 8])
+            over[j] = hit[q + 9]
+            mask[j] = big_8(
+                big_4(hit[q + 16], hit[q + 17], hit[q + 18], hit[q + 19]),
+                big_4(hit[q + 20], hit[q + 21], hit[q + 22], hit[q + 23]),
             )
         i = max(i, end)
         e += 1
