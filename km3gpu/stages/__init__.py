@@ -14,6 +14,7 @@ from km3gpu.stages.locate import Locate, locate
 from km3gpu.stages.quality import Quality
 from km3gpu.stages.stage import Stage, known, make, needed
 from km3gpu.stages.summarise import Summarise, summarise
+from km3gpu.stages.veto import Veto, veto
 
 __all__ = [
     "BestTrack",
@@ -24,6 +25,7 @@ __all__ = [
     "Quality",
     "Stage",
     "Summarise",
+    "Veto",
     "best_track",
     "calibrate",
     "coincidences",
@@ -33,4 +35,5 @@ __all__ = [
     "make",
     "needed",
     "summarise",
+    "veto",
 ]

@@ -147,14 +147,16 @@ class Calibrate(Stage):
         tables: dict[str, Table] = {}
         for name in ("hits", "triggered_hits", *(("mc_hits",) if self.mc_hits else ())):
             if name in chunk:
-                tables[name] = self._table(chunk, name, detector, counters)
+                tables |= self._table(chunk, name, detector, counters)
         if not tables:
             raise CalibrationError(
                 "there are no hits to calibrate", where=repr(chunk), remedy="read the table 'hits'"
             )
         return tables, counters
 
-    def _table(self, chunk: Chunk, name: str, detector: Detector, counters: dict[str, float]) -> Table:
+    def _table(
+        self, chunk: Chunk, name: str, detector: Detector, counters: dict[str, float]
+    ) -> dict[str, Table]:
         table = chunk.tables[name]
         if "calibration" in table.attrs and not self.force:
             raise CalibrationError(
@@ -185,7 +187,7 @@ class Calibrate(Stage):
         if "mark" in policies.values():
             made["quality"] = bits
         done = table.with_columns(attrs={"calibration": self._told(detector, simulated)}, **made)
-        return done if keep is None else done.filter(keep)
+        return judged.drop(chunk, done, keep)
 
     def _made(self, chunk: Chunk, table: Table, detector: Detector, simulated: bool) -> dict[str, Any]:
         """Give time and place of all hits, geometry by geometry."""

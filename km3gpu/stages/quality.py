@@ -10,11 +10,13 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 
 from km3gpu import backend
+from km3gpu.chunk import Chunk
 from km3gpu.detector import Detector, ModuleStatus, PmtStatus
 from km3gpu.errors import CalibrationError, ConfigError
-from km3gpu.kernels import rows
+from km3gpu.kernels import rows, segments
+from km3gpu.table import Table
 
-__all__ = ["Policy", "Quality", "check_policy", "judge", "of_status"]
+__all__ = ["Policy", "Quality", "check_policy", "drop", "judge", "of_status", "verdict"]
 
 Policy: TypeAlias = Literal["error", "drop", "mark"]
 
@@ -34,16 +36,28 @@ class Quality(IntFlag):
     """The detector description says that its PMT is off or out of sync."""
     MODULE_STATUS = 1 << 4
     """The detector description says that its module is off or out of sync."""
+    HIGH_RATE_VETO = 1 << 5
+    """Its PMT was above the limit of the rate in that frame."""
+    FIFO_FULL = 1 << 6
+    """The buffer of its PMT ran full in that frame."""
 
 
 UNKNOWN = Quality.NO_MODULE | Quality.NO_CHANNEL
 STATUS = Quality.PMT_STATUS | Quality.MODULE_STATUS
 
-_KINDS = {"unknown": UNKNOWN, "long_tot": Quality.LONG_TOT, "status": STATUS}
+_KINDS = {
+    "unknown": UNKNOWN,
+    "long_tot": Quality.LONG_TOT,
+    "status": STATUS,
+    "high_rate_veto": Quality.HIGH_RATE_VETO,
+    "fifo": Quality.FIFO_FULL,
+}
 _WORDS = {
     "unknown": "have no PMT in the detector description",
     "long_tot": f"have a time over threshold above {_LONGEST_TOT} ns",
     "status": "are of PMTs or modules that the detector description says are off",
+    "high_rate_veto": "are of PMTs with the high-rate veto",
+    "fifo": "are of PMTs whose buffer ran full",
 }
 
 
@@ -99,8 +113,8 @@ def verdict(quality: Any, policies: Mapping[str, str], where: str) -> tuple[dict
     quality : (n,) uint8 array
         From `judge`.
     policies : mapping of str to str
-        ``unknown``, ``long_tot`` and ``status`` to ``"error"``, ``"drop"`` or
-        ``"mark"``.
+        ``unknown``, ``long_tot``, ``status``, ``high_rate_veto`` or ``fifo`` to
+        ``"error"``, ``"drop"`` or ``"mark"``.
     where : str
         The hits, for messages.
 
@@ -117,7 +131,7 @@ def verdict(quality: Any, policies: Mapping[str, str], where: str) -> tuple[dict
         There are hits of a kind whose policy is ``"error"``.
     """
     counts: dict[str, float] = {}
-    drop = 0
+    dropped = 0
     for kind, policy in policies.items():
         bits = int(_KINDS[kind])
         n = int(((quality & bits) != 0).sum())
@@ -129,5 +143,32 @@ def verdict(quality: Any, policies: Mapping[str, str], where: str) -> tuple[dict
                 remedy=f"set {kind} = 'drop' or 'mark' to go on",
             )
         if n and policy == "drop":
-            drop |= bits
-    return counts, (quality & drop) == 0 if drop else None
+            dropped |= bits
+    return counts, (quality & dropped) == 0 if dropped else None
+
+
+def drop(chunk: Chunk, table: Table, keep: Any | None) -> dict[str, Table]:
+    """Keep some hits, and let the frames of timeslices count those.
+
+    Parameters
+    ----------
+    chunk : Chunk
+        That the table is of, or is made from.
+    table : Table
+        Hits.
+    keep : (n,) bool array or None
+        Hits to keep; None for all.
+
+    Returns
+    -------
+    dict of str to Table
+        The table, and ``frames`` where they say which hits are theirs.
+    """
+    if keep is None:
+        return {table.name: table}
+    tables = {table.name: table.filter(keep)}
+    frames = chunk.tables.get("frames")
+    if table.name == "hits" and frames is not None and "n_hits" in frames:
+        n = segments.total(segments.counts_to_offsets(frames.flat("n_hits")), keep)
+        tables["frames"] = frames.with_columns(n_hits=n.astype(frames.flat("n_hits").dtype))
+    return tables

@@ -1,0 +1,198 @@
+"""Mark or drop hits of PMTs that the data acquisition vetoed while they were taken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from km3gpu import backend
+from km3gpu.chunk import Chunk
+from km3gpu.detector import PmtStatus
+from km3gpu.errors import CalibrationError, UnknownNameError
+from km3gpu.kernels import segments
+from km3gpu.stages import pmts
+from km3gpu.stages.geometry import DetectorLike, detector_files, detector_of
+from km3gpu.stages.quality import Policy, Quality, check_policy, drop, verdict
+from km3gpu.stages.stage import Columns, Result, Stage
+from km3gpu.table import Table
+
+__all__ = ["Veto", "veto"]
+
+_TABLES = ("hits", "triggered_hits")
+
+
+@dataclass(frozen=True)
+class Veto(Stage):
+    """Judge hits by the high-rate veto and the FIFO status of their frame.
+
+    A PMT whose rate was above the limit (high-rate veto), or whose buffer ran
+    full (FIFO), sent only part of its hits in that frame of 0.1 s.  Timeslices
+    carry this status; for events see the function `veto`.
+
+    Attributes
+    ----------
+    high_rate_veto, fifo : {"error", "drop", "mark"}
+        What happens to hits of such PMTs.
+    detector : str or Detector, optional
+        PMTs of which it says that a veto is not to be believed are not vetoed by it.
+    """
+
+    name: ClassVar[str] = "veto"
+
+    high_rate_veto: Policy = "mark"
+    fifo: Policy = "mark"
+    detector: DetectorLike | None = None
+
+    def __post_init__(self) -> None:
+        check_policy(high_rate_veto=self.high_rate_veto, fifo=self.fifo)
+
+    def inputs(self) -> tuple[str, ...]:
+        """Give the detector file."""
+        return detector_files(self.detector)
+
+    def reads(self, kind: str) -> Columns:
+        """Give module and channel of hits, and the status of frames."""
+        tables = dict.fromkeys(_TABLES if kind == "daq" else ("hits",), ("dom_id", "channel_id"))
+        frames = {"frames": ("dom_id", "n_hits", "hrv", "fifo")} if kind == "timeslices" else {}
+        return {**tables, **frames, "events": ("run_id", "frame_index")}
+
+    def writes(self, kind: str) -> Columns:
+        """Give the column of bits."""
+        return dict.fromkeys(_TABLES if kind == "daq" else ("hits",), ("quality",))
+
+    def apply(self, chunk: Chunk) -> Result:
+        """Judge the hits of a chunk of timeslices."""
+        if "frames" not in chunk or "n_hits" not in chunk.frames:
+            raise CalibrationError(
+                "there is no status of frames to veto by",
+                where=repr(chunk),
+                remedy="for events call veto(chunk, summary=...) with the summary slices of their run",
+            )
+        frames = chunk.frames
+        offsets = segments.counts_to_offsets(frames.flat("n_hits"))
+        if int(offsets[-1]) != len(chunk.hits):
+            raise CalibrationError(
+                f"frames say {int(offsets[-1])} hits, there are {len(chunk.hits)}",
+                where=repr(chunk),
+                remedy="veto before hits are filtered by hand",
+            )
+        return self.judge(chunk, frames, {"hits": segments.expand(offsets)})
+
+    def judge(self, chunk: Chunk, frames: Table, of_hit: dict[str, Any]) -> Result:
+        """Judge hits by given frames.
+
+        Parameters
+        ----------
+        chunk : Chunk
+            With the hits.
+        frames : Table
+            With ``hrv`` and ``fifo``.
+        of_hit : dict of str to (n,) int array
+            Row of `frames` of every hit, by table; -1 for none.
+        """
+        tables: dict[str, Table] = {}
+        counters: dict[str, float] = {}
+        policies = {"high_rate_veto": self.high_rate_veto, "fifo": self.fifo}
+        for name, frame in of_hit.items():
+            table = chunk.tables[name]
+            bits = self._bits(table, frames, frame)
+            counts, keep = verdict(bits, policies, f"{name} of {chunk.source.path}")
+            counters[name] = len(table)
+            counters |= {f"{name}_{kind}": n for kind, n in counts.items()}
+            counters[f"{name}_without_frame"] = float((frame < 0).sum())
+            if "quality" in table:
+                bits = bits | table.flat("quality")
+            tables |= drop(chunk, table.with_columns(quality=bits), keep)
+        return tables, counters
+
+    def _bits(self, table: Table, frames: Table, frame: Any) -> Any:
+        channel = table.flat("channel_id").astype(np.uint32)
+        xp = backend.namespace(channel)
+        bits = xp.zeros(len(table), np.uint8)
+        if not len(frames):
+            return bits
+        there = (frame >= 0) & (channel < 32)
+        shift = xp.where(channel < 32, channel, np.uint32(0))
+        for column, bit, disabled in (
+            ("hrv", Quality.HIGH_RATE_VETO, PmtStatus.HIGH_RATE_VETO_DISABLE),
+            ("fifo", Quality.FIFO_FULL, PmtStatus.FIFO_FULL_DISABLE),
+        ):
+            word = frames.flat(column)[xp.maximum(frame, 0)]
+            vetoed = there & ((word >> shift) & np.uint32(1) == 1)
+            if self.detector is not None:
+                vetoed &= ~self._disbelieved(table, int(disabled))
+            bits |= vetoed * np.uint8(bit)
+        return bits
+
+    def _disbelieved(self, table: Table, bit: int) -> Any:
+        assert self.detector is not None
+        detector = detector_of(self.detector)
+        row = pmts.rows_of(table, detector)
+        xp = backend.namespace(row)
+        status = backend.of(row).to_device((detector.pmts.status & bit) != 0)
+        return (row >= 0) & status[xp.maximum(row, 0)] if len(status) else row >= 0
+
+
+def veto(chunk: Chunk, summary: Chunk | None = None, **options: Any) -> Chunk:
+    """Judge hits by the high-rate veto and the FIFO status of their frame.
+
+    Parameters
+    ----------
+    chunk : Chunk
+        Timeslices, or DAQ events.
+    summary : Chunk, optional
+        Summary slices of the run (tree ``KM3NET_SUMMARYSLICE``), for events: an
+        event takes the slice of its ``frame_index``.
+    **options
+        Fields of `Veto`.
+
+    Returns
+    -------
+    Chunk
+        Its hits have ``quality`` (see `Quality`), or are fewer.  A hit whose
+        frame is not in the summary slices is not vetoed, but counted.
+
+    Raises
+    ------
+    CalibrationError
+        There is no status of frames, or the slices are of another run; or hits
+        are vetoed whose policy is ``"error"``.
+    """
+    stage = Veto(**options)
+    if summary is None:
+        return stage(chunk)
+    if "frames" not in summary:
+        raise UnknownNameError.of("table", "frames", summary.tables, where=repr(summary))
+    runs = [np.unique(backend.Backend.to_host(c.events.flat("run_id"))) for c in (chunk, summary)]
+    if len(runs[0]) and not np.isin(runs[0], runs[1]).all():
+        raise CalibrationError(
+            f"events of run {runs[0].tolist()}, summary slices of run {runs[1].tolist()}",
+            where=repr(chunk),
+            remedy="take the summary slices of the same run",
+        )
+    key = _keys(summary, "frames")
+    xp = backend.namespace(key)
+    order = xp.argsort(key)
+    of_hit = {n: _found(key, order, _keys(chunk, n)) for n in _TABLES if n in chunk}
+    tables, counters = stage.judge(chunk, summary.frames, of_hit)
+    told = f"{stage.fingerprint()} summary={summary.id}"
+    return chunk.evolve(told, tables, {f"{stage.name}/{k}": v for k, v in counters.items()})
+
+
+def _keys(chunk: Chunk, name: str) -> Any:
+    """Give frame index and module of every row as one int64."""
+    table = chunk.tables[name]
+    slices = chunk.events.flat("frame_index").astype(np.int64)[segments.expand(table.offsets)]
+    return (slices << 32) | (table.flat("dom_id").astype(np.int64) & 0xFFFFFFFF)
+
+
+def _found(key: Any, order: Any, wanted: Any) -> Any:
+    """Give the row of `key` of every wanted key, -1 for none."""
+    xp = backend.namespace(key)
+    if not len(key):
+        return xp.full(len(wanted), -1, np.int64)
+    place = xp.minimum(xp.searchsorted(key[order], wanted), len(key) - 1)
+    row = order[place]
+    return xp.where(key[row] == wanted, row, -1)
