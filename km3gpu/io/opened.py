@@ -7,7 +7,7 @@ from collections import OrderedDict
 from pathlib import Path
 
 from km3gpu.io.dataset import DataFile
-from km3gpu.io.rootdata import RootData
+from km3gpu.io.formats import open_data
 from km3gpu.io.rootfile import not_found
 
 __all__ = ["open_file"]
@@ -37,7 +37,7 @@ def open_file(path: str) -> DataFile:
     mark = (path, stat.st_size, stat.st_mtime_ns)
     with _lock:
         if mark not in _files:
-            _files[mark] = RootData(path)
+            _files[mark] = open_data(path)
             while len(_files) > _KEEP:
                 _files.popitem(last=False)
         _files.move_to_end(mark)

@@ -1,0 +1,62 @@
+"""Which format a file has, by its first bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from km3gpu.errors import TruncatedFileError
+from km3gpu.io.dataset import DataFile
+from km3gpu.io.rootdata import RootData
+
+__all__ = ["open_data"]
+
+_HEAD = 4096
+
+
+def open_data(path: str) -> DataFile:
+    """Open a file with the reader of its format.
+
+    Parameters
+    ----------
+    path : str
+        A local file.
+
+    Raises
+    ------
+    InputNotFoundError
+        No such file.
+    NotRootError
+        It is of no format that km3gpu reads; the message says what it may be.
+    TruncatedFileError, FormatError
+        It is of a known format, but damaged.
+    """
+    try:
+        with open(path, "rb") as file:
+            head = file.read(_HEAD)
+    except OSError:
+        return RootData(path)  # says why it cannot be opened
+    if not head:
+        raise TruncatedFileError("the file is empty", where=path, remedy="fetch it again")
+    for fits, opener in _FORMATS:
+        if fits(head):
+            return opener(path)
+    return RootData(path)  # says what it is instead
+
+
+def _hdf5(path: str) -> DataFile:
+    from km3gpu.io.hdf5file import open_hdf5
+
+    return open_hdf5(path)
+
+
+def _parquet(path: str) -> DataFile:
+    from km3gpu.io.ownfiles import OwnParquet
+
+    return OwnParquet(path)
+
+
+_FORMATS: tuple[tuple[Callable[[bytes], bool], Callable[[str], DataFile]], ...] = (
+    (lambda head: head.startswith(b"root"), RootData),
+    (lambda head: head.startswith(b"\x89HDF\r\n\x1a\n"), _hdf5),
+    (lambda head: head.startswith(b"PAR1"), _parquet),
+)

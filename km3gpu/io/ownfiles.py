@@ -1,0 +1,200 @@
+"""Parquet and HDF5 files that km3gpu wrote, read back by event range and column."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import h5py
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from km3gpu.backend import Backend
+from km3gpu.errors import FormatError, TruncatedFileError, UnknownNameError
+from km3gpu.io import sink
+from km3gpu.io.dataset import Wanted
+from km3gpu.io.hdf5file import opened
+from km3gpu.io.parquet import from_arrow
+from km3gpu.table import Ragged, Table
+
+__all__ = ["OwnHdf5", "OwnParquet"]
+
+NAME = "tables"
+
+Described = Mapping[str, Any]
+
+
+class _OwnFile:
+    """What both have: one dataset, described by its own schema."""
+
+    kind = "tables"
+    name = NAME
+    uuid = ""
+
+    def __init__(self, path: str, described: Described, n_entries: int) -> None:
+        self.path = path
+        self.where = path
+        self.names = [NAME]
+        self.described = described
+        self.n_entries = n_entries
+
+    def dataset(self, name: str) -> Any:
+        """Give the tables, the only dataset of such a file."""
+        if name != NAME:
+            raise UnknownNameError.of("tree", name, self.names, where=self.path)
+        return self
+
+    def default(self) -> str:
+        """Give the name of the only dataset."""
+        return NAME
+
+    def counts(self) -> dict[str, int]:
+        """Give the number of events."""
+        return {NAME: self.n_entries}
+
+    def header(self) -> None:
+        """Give no header: a table has none."""
+        return
+
+    def meta(self) -> list[dict[str, Any]]:
+        """Give no META of Jpp; the record of the run is the file's provenance."""
+        return []
+
+    def tables(self) -> dict[str, tuple[str, ...]]:
+        """Give the tables and their columns."""
+        return {t: tuple(about["columns"]) for t, about in self.described.items() if about["columns"]}
+
+    def hidden(self, table: str) -> tuple[str, ...]:
+        """Give the columns that are read only by name: none."""
+        return ()
+
+
+class OwnHdf5(_OwnFile):
+    """An HDF5 file that `km3gpu.io.hdf5.HDF5Sink` wrote.
+
+    Parameters
+    ----------
+    path : str
+        A local file.
+    """
+
+    def __init__(self, path: str) -> None:
+        with opened(path) as file:
+            described = json.loads(file["schema"][()])
+            lengths = [_n_events(file[t], about) for t, about in described.items() if about["columns"]]
+            self._n_bytes = {t: _n_bytes(file[t]) for t in described if t in file}
+        super().__init__(path, described, lengths[0] if lengths else 0)
+
+    def edges(self) -> list[int]:
+        """Give no edges but the ends: HDF5 chunks do not follow events."""
+        return [0, self.n_entries]
+
+    def nbytes(self, wanted: Wanted) -> int:
+        """Estimate the bytes of all events of these tables."""
+        return sum(self._n_bytes[t] for t in wanted)
+
+    def read(self, wanted: Wanted, start: int, stop: int, where: Backend) -> dict[str, Table]:
+        """Read events ``start <= i < stop``."""
+        made = {}
+        with opened(self.path) as file:
+            for table, names in wanted.items():
+                group, offsets, rows = file[table], None, slice(start, stop)
+                if self.described[table]["jagged"]:
+                    offsets = group["offsets"][start : stop + 1] if stop > start else np.zeros(1, np.int64)
+                    rows = slice(int(offsets[0]), int(offsets[-1]))
+                    offsets = offsets - offsets[0]
+                columns = {n: _read(group[n], rows) for n in names}
+                made[table] = Table(table, columns, offsets, {k: str(v) for k, v in group.attrs.items()})
+        return {t: table.map(where.to_device) for t, table in made.items()}
+
+
+def _read(node: Any, rows: slice) -> Any:
+    if not isinstance(node, h5py.Group):
+        return node[rows]
+    empty = rows.stop <= rows.start
+    offsets = np.zeros(1, np.int64) if empty else node["offsets"][rows.start : rows.stop + 1]
+    content = node["content"]
+    text = isinstance(content, h5py.Dataset) and content.attrs.get("text") == "utf-8"
+    return Ragged(offsets - offsets[0], _read(content, slice(int(offsets[0]), int(offsets[-1]))), text=text)
+
+
+def _n_events(group: h5py.Group, about: Described) -> int:
+    if about["jagged"]:
+        return len(group["offsets"]) - 1
+    node = group[next(iter(about["columns"]))]
+    return len(node["offsets"]) - 1 if isinstance(node, h5py.Group) else len(node)
+
+
+def _n_bytes(group: h5py.Group) -> int:
+    sizes: list[int] = []
+    group.visititems(
+        lambda _, n: sizes.append(n.size * n.dtype.itemsize) if isinstance(n, h5py.Dataset) else None
+    )
+    return sum(sizes)
+
+
+class OwnParquet(_OwnFile):
+    """A Parquet file that `km3gpu.io.parquet.ParquetSink` wrote.
+
+    Parameters
+    ----------
+    path : str
+        A local file.
+    """
+
+    def __init__(self, path: str) -> None:
+        with _parquet(path) as file:
+            metadata = file.schema_arrow.metadata or {}
+            text = metadata.get(sink.SCHEMA.encode())
+            if text is None:
+                raise FormatError(
+                    "a Parquet file that km3gpu did not write", where=path, remedy="read it with pyarrow"
+                )
+            groups = [file.metadata.row_group(i) for i in range(file.num_row_groups)]
+            self._edges: list[int] = [0, *itertools.accumulate(int(g.num_rows) for g in groups)]
+            self._n_bytes = int(sum(g.total_byte_size for g in groups))
+        super().__init__(path, json.loads(text), self._edges[-1])
+
+    def edges(self) -> list[int]:
+        """Give the edges of the row groups."""
+        return list(self._edges)
+
+    def nbytes(self, wanted: Wanted) -> int:
+        """Estimate the bytes of all events of these columns."""
+        every = sum(map(len, self.tables().values()))
+        return self._n_bytes * sum(map(len, wanted.values())) // max(every, 1)
+
+    def read(self, wanted: Wanted, start: int, stop: int, where: Backend) -> dict[str, Table]:
+        """Read events ``start <= i < stop``."""
+        described = {
+            t: {**self.described[t], "columns": {c: self.described[t]["columns"][c] for c in names}}
+            for t, names in wanted.items()
+        }
+        paths = [
+            c if t == "events" else f"{t}.list.element.{c}" if about["jagged"] else f"{t}.{c}"
+            for t, about in described.items()
+            for c in about["columns"]
+        ]
+        groups = [
+            i
+            for i, (first, last) in enumerate(itertools.pairwise(self._edges))
+            if first < stop and last > start
+        ]
+        first = self._edges[groups[0]] if groups else 0
+        with _parquet(self.path) as file:
+            arrow = file.read_row_groups(groups, columns=paths) if groups else file.schema_arrow.empty_table()
+        metadata = {**(arrow.schema.metadata or {}), sink.SCHEMA.encode(): json.dumps(described).encode()}
+        arrow = arrow.slice(start - first, max(stop - start, 0)).replace_schema_metadata(metadata)
+        return {t: table.map(where.to_device) for t, table in from_arrow(arrow).items()}
+
+
+def _parquet(path: str) -> Any:
+    try:
+        return pq.ParquetFile(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        words = " ".join(str(error).split())
+        kind = TruncatedFileError if "footer" in words or "magic" in words else FormatError
+        raise kind(f"the Parquet file does not read: {words}", where=path, remedy="fetch it again") from error

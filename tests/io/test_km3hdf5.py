@@ -1,0 +1,132 @@
+"""HDF5 files of km3pipe, against h5py and the ROOT files they were made of."""
+
+from __future__ import annotations
+
+import awkward as ak
+import h5py
+import numpy as np
+import pytest
+
+import km3gpu
+from km3gpu.errors import FormatError, TruncatedFileError, UnknownNameError
+
+FILES = {
+    "hdf5/atmospheric_muons_sample.h5": 500,
+    "hdf5/basic_analysis_sample.h5": 3484,
+    "hdf5/geamon.h5": 2,
+    "hdf5/mcv5.40.mupage_10G.sirene.jterbr00006060.962.root.h5": 10,
+    "hdf5/mupage_ARCA.h5": 150,
+    "hdf5/test_event_info.h5": 5,
+    "online/events_sample.h5": 10,
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_event_is_what_h5py_reads(data, name):
+    source = km3gpu.open(data / name)
+    assert (source.kind, source.n_events) == ("km3pipe", FILES[name])
+    chunk = source.read(backend="cpu")
+    assert len(chunk.events) == FILES[name]
+    with h5py.File(data / name) as f:
+        key = "group_id" if "group_id" in f["event_info"].dtype.names else "event_id"
+        groups = f["event_info"][key]
+        path = next(p for p in ("mc_tracks", "event_info") if p in f)
+        rows = f[path][()]
+        table = chunk.mc_tracks if path == "mc_tracks" else chunk.events
+        if path == "mc_tracks":
+            for e in {0, len(groups) // 2, len(groups) - 1}:
+                wanted = rows[rows[key] == groups[e]]
+                assert table.E[e].to_list() == wanted["energy"].tolist()
+                assert table.dir_z[e].to_list() == wanted["dir_z"].tolist()
+        for split in {"hits", "mc_hits"} & set(f):
+            indices = f[f"{split}/_indices"][()]
+            mine = chunk.tables[split]
+            assert mine.counts.tolist() == indices["n_items"].tolist()
+            assert np.array_equal(mine.flat("t"), f[f"{split}/time"][()])
+
+
+def test_the_same_events_as_in_the_root_file(data):
+    ours = km3gpu.open(data / "online/events_sample.h5").read(backend="cpu")
+    theirs = km3gpu.open(data / "online/events_sample.root", tree="KM3NET_EVENT").read(backend="cpu")
+    assert np.array_equal(ours.hits.offsets, theirs.hits.offsets)
+    assert np.array_equal(ours.hits.flat("t"), theirs.hits.flat("tdc"))
+    for column in ("dom_id", "channel_id", "tot"):
+        assert np.array_equal(ours.hits.flat(column), theirs.hits.flat(column))
+    for column in ("time_ns", "frame_index", "trigger_counter", "det_id", "run_id", "overlays"):
+        assert np.array_equal(ours.events.flat(column), theirs.events.flat(column))
+    assert ours.hits.flat("trig").dtype == np.uint64
+    assert ours.hits.flat("dom_id").dtype == np.int32
+
+
+@pytest.mark.parametrize("name", ["hdf5/mupage_ARCA.h5", "hdf5/basic_analysis_sample.h5"])
+def test_any_range_is_that_part(data, name):
+    source = km3gpu.open(data / name)
+    whole = source.read(backend="cpu")
+    n = source.n_events
+    for start, stop in ((0, 1), (3, 40), (n - 2, n), (5, 5)):
+        part = source.read(entries=(start, stop), backend="cpu")
+        for table in whole.tables:
+            mine, every = part.tables[table], whole.tables[table]
+            column = every.columns[0]
+            wanted = getattr(every, column)[start:stop]
+            assert ak.array_equal(getattr(mine, column), wanted, equal_nan=True)
+    assert sum(c.n_events for c in source.chunks(50, "events", backend="cpu")) == n
+
+
+def test_the_header(data):
+    header = km3gpu.open(data / "hdf5/mupage_ARCA.h5").header
+    assert len(header) == 18
+    assert header.can.zmax > header.can.zmin
+    assert km3gpu.open(data / "hdf5/test_event_info.h5").header is None
+
+
+def test_a_file_of_nothing_but_a_header(data):
+    source = km3gpu.open(data / "hdf5/raw_header.h5")
+    assert len(source.header) == 22
+
+
+def test_rows_in_another_order_are_put_to_their_events(tmp_path):
+    path = tmp_path / "x.h5"
+    with h5py.File(path, "w") as f:
+        f.attrs["format_version"] = "5.1"
+        f["group_info"] = np.array([(2, 0), (1, 0), (7, 0)], [("group_id", "i8"), ("blob_length", "i8")])
+        f["event_info"] = np.array([(2, 20), (1, 10), (7, 70)], [("group_id", "i8"), ("run_id", "i8")])
+        rows = [(7, 1.0), (1, 2.0), (2, 3.0), (1, 4.0), (9, 5.0)]
+        f["mc_tracks"] = np.array(rows, [("group_id", "i8"), ("energy", "f8")])
+        f["hits/_indices"] = np.array([(3, 1), (0, 0), (0, 3)], [("index", "i8"), ("n_items", "i8")])
+        f["hits/time"] = np.arange(4.0)
+        f["hits/group_id"] = np.array([7, 7, 7, 2])
+    source = km3gpu.open(path)
+    chunk = source.read(backend="cpu")
+    assert chunk.events.flat("run_id").tolist() == [20, 10, 70]
+    assert chunk.mc_tracks.E.to_list() == [[3.0], [2.0, 4.0], [1.0]]
+    assert chunk.hits.t.to_list() == [[3.0], [], [0.0, 1.0, 2.0]]
+    assert source.read("mc_tracks", entries=(1, 3), backend="cpu").mc_tracks.E.to_list() == [
+        [2.0, 4.0],
+        [1.0],
+    ]
+
+
+def test_a_filter_that_h5py_lacks(data):
+    with pytest.raises(FormatError, match=r"filter that h5py lacks.*numu_cc_test\.h5.*hdf5plugin"):
+        km3gpu.open(data / "hdf5/numu_cc_test.h5").read(backend="cpu")
+
+
+def test_other_hdf5_files(data):
+    with pytest.raises(FormatError, match=r"neither km3gpu nor km3pipe wrote.*AafitFinalFit"):
+        km3gpu.open(data / "seatray/antares.h5")
+
+
+def test_a_truncated_file(data, tmp_path):
+    path = tmp_path / "x.h5"
+    path.write_bytes((data / "hdf5/mupage_ARCA.h5").read_bytes()[:100_000])
+    with pytest.raises(TruncatedFileError, match=r"x\.h5"):
+        km3gpu.open(path)
+
+
+def test_unknown_names(data):
+    source = km3gpu.open(data / "hdf5/mupage_ARCA.h5")
+    with pytest.raises(UnknownNameError, match="no column 'times'"):
+        source.read(columns=["hits/times"])
+    with pytest.raises(UnknownNameError, match="no tree 'E'"):
+        source.read(tree="E")
