@@ -131,16 +131,12 @@ def _block(body: str, number: int) -> Any:
 
 def _astrometric(body: str, day: Any, fraction: Any) -> Any:
     """Geocentric position of the body when the light left it, axes of ICRS [au]: (n, 3)."""
-    _, earth = erfa.epv00(day, fraction)
-    away = np.zeros(len(day))
-    for _ in range(3):
-        position = _barycentric(body, day, fraction - away) - earth["p"]
+    heliocentric, earth = erfa.epv00(day, fraction)
+    position = -heliocentric["p"] if body == "sun" else erfa.moon98(day, fraction)["p"]
+    # the Sun hardly moves; the Moon goes round it with the Earth, 40 km in its light time
+    for _ in range(1 if body == "sun" else 2):
         away = np.linalg.norm(position, axis=-1) / _LIGHT_DAY_AU
+        heliocentric, barycentric = erfa.epv00(day, fraction - away)
+        position = barycentric["p"] - earth["p"]
+        position += -heliocentric["p"] if body == "sun" else erfa.moon98(day, fraction - away)["p"]
     return position
-
-
-def _barycentric(body: str, day: Any, fraction: Any) -> Any:
-    heliocentric, barycentric = erfa.epv00(day, fraction)
-    if body == "sun":
-        return barycentric["p"] - heliocentric["p"]
-    return barycentric["p"] + erfa.moon98(day, fraction)["p"]

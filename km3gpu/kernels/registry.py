@@ -18,6 +18,7 @@ MODULES = (
     "decode",
     "flags",
     "fused",
+    "healpix",
     "overlaps",
     "rows",
     "segments",

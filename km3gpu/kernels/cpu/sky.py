@@ -34,12 +34,12 @@ __all__ = [
 
 # An array handed to a function once per event costs its reference count; tuples do not.
 @register_jitable
-def _nine(m: Any) -> Any:
+def nine(m: Any) -> Any:
     return m[0], m[1], m[2], m[3], m[4], m[5], m[6], m[7], m[8]
 
 
 @register_jitable
-def _eleven(m: Any) -> Any:
+def eleven(m: Any) -> Any:
     return m[0], m[1], m[2], m[3], m[4], m[5], m[6], m[7], m[8], m[9], m[10]
 
 
@@ -57,7 +57,7 @@ def local_to_vectors_block(
 ) -> int:  # fmt: skip
     """Turn travel directions ``start`` to ``stop`` into unit vectors of where they come from."""
     worst = NONE
-    place, axes = _eleven(site), _nine(frame)
+    place, axes = eleven(site), nine(frame)
     for i in range(start, stop):
         code, x, y, z = to_sky(time_ns[i], dx[i], dy[i], dz[i], table, start_ns, place, axes, bending)
         if code != 0:
@@ -96,7 +96,7 @@ def local_to_angles_block(
 ) -> int:  # fmt: skip
     """Turn travel directions ``start`` to ``stop`` into where on the sky they come from."""
     worst = NONE
-    place, axes = _eleven(site), _nine(frame)
+    place, axes = eleven(site), nine(frame)
     for i in range(start, stop):
         code, x, y, z = to_sky(time_ns[i], dx[i], dy[i], dz[i], table, start_ns, place, axes, bending)
         if code != 0:
@@ -133,7 +133,7 @@ def vectors_to_local_block(
 ) -> int:  # fmt: skip
     """Turn unit vectors ``start`` to ``stop`` on the sky into travel directions."""
     worst = NONE
-    place, axes = _eleven(site), _nine(frame)
+    place, axes = eleven(site), nine(frame)
     for i in range(start, stop):
         code, dx, dy, dz = to_local(time_ns[i], x[i], y[i], z[i], table, start_ns, place, axes, bending)
         if code != 0:
@@ -172,7 +172,7 @@ def angles_to_local_block(
 ) -> int:  # fmt: skip
     """Turn places ``start`` to ``stop`` on the sky into travel directions."""
     worst = NONE
-    place, axes = _eleven(site), _nine(frame)
+    place, axes = eleven(site), nine(frame)
     for i in range(start, stop):
         a, b, c = direction_of(longitude[i], latitude[i])
         x, y, z = cast(a, out_x[i]), cast(b, out_x[i]), cast(c, out_x[i])
@@ -253,7 +253,7 @@ def vectors_to_angles_block(
 ) -> int:  # fmt: skip
     """Turn unit vectors ``start`` to ``stop`` by a matrix and give their angles."""
     worst = NONE
-    turn = _nine(matrix)
+    turn = nine(matrix)
     for i in range(start, stop):
         if not is_direction(x[i], y[i], z[i]):
             worst = min(worst, fault(i, NOT_UNIT))
@@ -290,7 +290,7 @@ def angles_to_vectors_block(
 ) -> int:  # fmt: skip
     """Give unit vectors of angles ``start`` to ``stop``, turned by a matrix."""
     worst = NONE
-    turn = _nine(matrix)
+    turn = nine(matrix)
     for i in range(start, stop):
         a, b, c = direction_of(longitude[i], latitude[i])
         if not is_direction(a, b, c):
