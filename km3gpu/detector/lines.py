@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import chain
 from typing import NoReturn
 
@@ -138,7 +139,7 @@ def _comment(line: bytes) -> str:
 
 def _number(word: bytes) -> float:
     value = float(word)
-    if not np.isfinite(value) or b"_" in word:
+    if not math.isfinite(value) or b"_" in word:
         raise ValueError(word)
     return value
 
@@ -147,4 +148,4 @@ def _numbers_or_nan(words: list[bytes]) -> list[float]:
     try:
         return [_number(w) for w in words]
     except ValueError:
-        return [np.nan] * len(words)
+        return [math.nan] * len(words)

@@ -168,6 +168,24 @@ def test_truncation_of_a_real_file(data: Path) -> None:
             read(blob[:size])
 
 
+def test_flipped_bits_of_a_real_file(data: Path) -> None:
+    blob = (data / FILES[0]).read_bytes()
+    # half of them among comments and header, where the structure is
+    rng = np.random.default_rng(0)
+    places = np.concatenate((rng.integers(0, 6000, 60), rng.integers(0, len(blob), 60)))
+    tracemalloc.start()
+    read = 0
+    for at in places:
+        broken = bytearray(blob)
+        broken[at] ^= 1 << (at % 8)
+        det = detector_or_none(bytes(broken))
+        read += det is not None
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert 40 < read < 120
+    assert peak < 20 * len(blob)
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.integers(0, len(SMALL) - 1), st.integers(0, 7))
 def test_a_flipped_bit_gives_a_detector_or_an_error_of_ours(at: int, bit: int) -> None:

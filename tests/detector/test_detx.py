@@ -239,6 +239,24 @@ def test_truncation_at_every_line(lines: int) -> None:
         read(text)
 
 
+def test_truncation_of_a_real_file_at_any_byte(data: Path) -> None:
+    blob = (data / "detx/detx_v5.detx").read_bytes()
+    for size in np.linspace(0, len(blob) - 20, 50).astype(int):
+        assert detector_or_none(blob[:size]) is None
+
+
+def test_flipped_bits_of_a_real_file(data: Path) -> None:
+    blob = (data / "detx/detx_v5.detx").read_bytes()
+    begin = blob.index(b"\n49 ")
+    rng = np.random.default_rng(0)
+    read = 0
+    for at in np.concatenate((rng.integers(begin, begin + 2000, 60), rng.integers(0, len(blob), 60))):
+        broken = bytearray(blob)
+        broken[at] ^= 1 << (at % 8)
+        read += detector_or_none(bytes(broken)) is not None
+    assert 10 < read < 110
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.binary(max_size=300))
 def test_random_bytes_give_an_error_of_ours(blob: bytes) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import pickle
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from km3gpu.detector import Hydrophones, Mechanics, Transmitters, Tripods, Waveforms
+from km3gpu.detector import Hydrophones, Mechanics, PmtFile, Transmitters, Tripods, Waveforms
 from km3gpu.detector.status import ModuleStatus, PmtStatus
 from km3gpu.errors import FormatError, InputNotFoundError
 
@@ -78,3 +81,19 @@ def test_status_bits_of_shipped_detectors_have_names() -> None:
     assert [int(b) for b in PmtStatus] == [1, 2, 4, 8, 16, 32]
     assert [int(b) for b in ModuleStatus] == [1, 2, 4, 8, 16, 32]
     assert PmtStatus(33) == PmtStatus.DISABLE | PmtStatus.OUT_OF_SYNC
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.binary(max_size=200),
+    st.sampled_from((Tripods, Hydrophones, Transmitters, Waveforms, Mechanics, PmtFile)),
+)
+def test_random_bytes_give_a_file_or_an_error_of_ours(blob: bytes, kind: type) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "noise.txt"
+        path.write_bytes(blob)
+        try:
+            kind.open(path)
+        except FormatError as error:
+            if "noise.txt" not in str(error):
+                raise
