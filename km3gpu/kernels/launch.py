@@ -39,6 +39,8 @@ _wanted = threading.local()
 # numba's workqueue layer aborts the process when two threads launch parallel
 # code at once; one at a time is safe on every layer.
 _one_parallel_launch = threading.Lock()
+# the simulator puts its own ``cuda`` into the kernel's module while it runs
+_one_simulation = threading.Lock()
 
 
 @contextlib.contextmanager
@@ -174,7 +176,9 @@ def _run_cuda(kernel: Kernel, where: str, n: int, args: tuple[Any, ...]) -> int:
     size = _SIMULATED_BLOCK if where == "cudasim" else kernel.threads_per_block
     most = _SIMULATED_GRID if where == "cudasim" else _MAX_BLOCKS_PER_GRID
     grid = min(most, -(-n * kernel.threads_per_item // size))
-    kernel.driver("cuda")[grid, size, _stream(where)](n, *args, slot)  # type: ignore[index]
+    launch = kernel.driver("cuda")[grid, size, _stream(where)]  # type: ignore[index]
+    with _one_simulation if where == "cudasim" else contextlib.nullcontext():
+        launch(n, *args, slot)
     return int(slot[0]) if kernel.checks else NONE
 
 
