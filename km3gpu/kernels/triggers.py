@@ -135,12 +135,12 @@ def sites(offsets: Any, module: Any, pos_x: Any, pos_y: Any, pos_z: Any, t: Any)
     offsets = as_offsets(offsets, n)
     xp = _backend.namespace(t)
     module = exactly(module, _I4, "module")
-    ticks = [xp.rint(p.astype(_F8) * TICKS_PER_M) for p in (pos_x, pos_y, pos_z)]
+    x, y, z = (xp.rint(p.astype(_F8) * TICKS_PER_M) for p in (pos_x, pos_y, pos_z))
     time = xp.rint(exactly(t, _F8, "t") * (SPEED_OF_LIGHT * TICKS_PER_M))
-    lost = ~xp.isfinite(ticks[0] + ticks[1] + ticks[2] + time)
+    lost = ~xp.isfinite(x + y + z + time)
     time = xp.where(lost, xp.nan, time)
     order = _segments.order(offsets, xp.zeros(n, _I4), time)
-    return Sites(offsets, module[order], *(p[order] for p in ticks), time[order], order)
+    return Sites(offsets, module[order], x[order], y[order], z[order], time[order], order)
 
 
 def direction_axes(directions: Any) -> Any:

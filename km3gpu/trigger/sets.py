@@ -18,7 +18,7 @@ __all__ = ["from_json", "from_toml", "named", "names", "to_json"]
 _GROUPS: dict[str, type[Any]] = {
     key: hint
     for key, hint in typing.get_type_hints(TriggerParameters).items()
-    if dataclasses.is_dataclass(hint)
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint)
 }
 
 

@@ -117,7 +117,7 @@ def test_the_tests_find_something() -> None:
     assert found.sum() > 10
 
 
-def test_a_clique_of_equals_loses_its_lowest_first(where: Where) -> None:
+def test_of_equals_the_one_in_the_lowest_place_goes(where: Where) -> None:
     # a square of four after the root: each matches two neighbours; without a rule
     # for ties any pair may be left
     d = 40.0
@@ -133,9 +133,9 @@ def test_a_clique_of_equals_loses_its_lowest_first(where: Where) -> None:
         there, number_of_hits=3, number_of_modules=1, d_max=60.0, t_max_extra=300.0, factory_limit=100
     )
     assert where.get(state).tolist() == [FOUND, 0, 0, 0, 0]
-    # hit 1 goes, then hit 3 and 4 hold on to... the lowest of what matches least
-    assert where.get(found).tolist() == [1, 0, 0, 1, 1]
-    assert where.get(last).tolist()[0] == 4
+    # hit 1 goes and 4 takes its place; 2 and 4 then match 3 only, and 4 comes first
+    assert where.get(found).tolist() == [1, 0, 1, 1, 0]
+    assert where.get(last).tolist()[0] == 3
 
 
 def test_the_factory_limit_takes_all(where: Where) -> None:

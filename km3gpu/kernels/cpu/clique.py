@@ -9,20 +9,18 @@ from __future__ import annotations
 import numpy as np
 from numba.extending import register_jitable
 
-__all__ = ["GONE", "reduce_to_clique"]
+__all__ = ["reduce_to_clique"]
 
-_FAR = np.int32(1 << 20)
-
-GONE = 1 << 19
-"""A member with this degree or more was dropped."""
+_GONE = np.int32(1 << 20)
 
 
 @register_jitable
-def reduce_to_clique(matches, n, least, degree):
+def reduce_to_clique(matches, n, least, member, degree, place):
     """Drop members until all that are left match each other.
 
-    The member with the fewest matches goes first, of equals the one of the
-    lowest index; when all match all, it ends.
+    The member with the fewest matches goes first, of equals the one in the
+    lowest place; the member in the last place then takes the free one.  When all
+    match all, it ends.
 
     Parameters
     ----------
@@ -32,13 +30,20 @@ def reduce_to_clique(matches, n, least, degree):
         Members, at most 256.
     least : int
         Fewest members of a clique that is of use.
-    degree : (>= n,) int32 array
-        Filled: at least `GONE` for a member that was dropped.
+    member : (>= n,) int64 array
+        Filled: the number of the member in each place; the first ones are the clique.
+    degree, place : (>= n,) int32 array
+        Space to work.
 
     Returns
     -------
     int
         Members of the clique, 0 where they are fewer than `least`.
+
+    Notes
+    -----
+    That the last one moves up is part of the rule: it decides between equals
+    later on.  Jpp's flags fit it better than an order that stays.
     """
     for i in range(n):
         row = matches[i * n : i * n + n]
@@ -46,18 +51,23 @@ def reduce_to_clique(matches, n, least, degree):
         for j in range(n):
             d += row[j]
         degree[i] = d
+        member[i] = i
+        place[i] = i
     left = n
-    while left >= least:
-        # fewest matches and lowest index in one number
-        key = _FAR * 256
+    while left >= least and left > 0:
+        # fewest matches and lowest place in one number
+        key = _GONE * 256
         for i in range(n):
-            key = min(key, degree[i] * np.int32(256) + np.int32(i))
+            key = min(key, degree[i] * np.int32(256) + place[i])
         if key >> 8 >= left - 1:
             return left
-        who = key & 255
-        degree[who] = _FAR
+        free = key & 255
+        who = member[free]
+        degree[who] = _GONE
         row = matches[who * n : who * n + n]
         for i in range(n):
             degree[i] -= row[i]
         left -= 1
+        member[free] = member[left]
+        place[member[free]] = free
     return 0

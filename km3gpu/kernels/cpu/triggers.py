@@ -11,7 +11,7 @@ import numpy as np
 from numba import prange
 from numba.extending import register_jitable
 
-from km3gpu.kernels.cpu.clique import GONE, reduce_to_clique
+from km3gpu.kernels.cpu.clique import reduce_to_clique
 from km3gpu.kernels.launch import NONE, block, blocks
 from km3gpu.kernels.scalar.match import match_folded, match_road, match_unfolded, whole
 from km3gpu.kernels.scalar.triggers import CAPPED, FACTORY, FOUND, MOST, NOTHING, WINDOW_CAP
@@ -65,17 +65,23 @@ def _take_all(ok, n, found):
 
 
 @register_jitable
-def _distinct(degree, n, member, module, rooted, root):
-    """Count the modules of the members that are left, and that of the root where it counts."""
+def _distinct(chosen, n, module, rooted, root):
+    """Count the modules of `n` hits, and that of the root where it counts."""
     count = np.int64(rooted)
     for i in range(n):
-        if degree[i] < GONE:
-            m = module[member[i]]
-            new = not rooted or m != root
-            for j in range(i):
-                new &= degree[j] >= GONE or module[member[j]] != m
-            count += new
+        m = module[chosen[i]]
+        new = not rooted or m != root
+        for j in range(i):
+            new &= module[chosen[j]] != m
+        count += new
     return count
+
+
+@register_jitable
+def _pick(chosen, n, member):
+    """Turn numbers of members into rows."""
+    for i in range(n):
+        chosen[i] = member[chosen[i]]
 
 
 @register_jitable
@@ -152,9 +158,10 @@ def muon_block(
     ok = np.empty(WINDOW_CAP, np.uint8)
     fresh = np.empty(MOST, np.uint8)
     member = np.empty(MOST + 1, np.int64)
-    chosen = np.empty(MOST + 1, np.int64)
+    matched = np.empty(MOST + 1, np.int64)
     matches = np.empty(MOST * MOST, np.uint8)
-    degree = np.empty(MOST, np.int32)
+    chosen = np.empty(MOST, np.int64)
+    degree, place = np.empty(MOST, np.int32), np.empty(MOST, np.int32)
     cx, cy, cz, ct = np.empty(MOST), np.empty(MOST), np.empty(MOST), np.empty(MOST)
     u, v, w = np.empty(MOST), np.empty(MOST), np.empty(MOST)
     ok_at = np.empty(MOST * AT_ONCE, np.uint8)
@@ -196,17 +203,15 @@ def muon_block(
                     d2 = dx * dx + dy * dy + dz * dz
                     row[j] = match_road(abs(ct[i] - ct[j]), d2, extra, n2, r2, rs2, rst, rt, far2)
                 row[i] = 0
-            if reduce_to_clique(matches, k, least - 1, degree) + 1 < least:
+            k = reduce_to_clique(matches, k, least - 1, chosen, degree, place)
+            if k + 1 < least:
                 continue
-            # the members of the clique move together, in order
-            kept = 0
+            # they keep the places that they have in the clique
+            _pick(chosen, k, member)
             for i in range(k):
-                if degree[i] < GONE:
-                    cx[kept], cy[kept], cz[kept], ct[kept] = cx[i], cy[i], cz[i], ct[i]
-                    member[kept] = member[i]
-                    fresh[kept] = 1
-                    kept += 1
-            k = kept
+                q = chosen[i]
+                member[i], fresh[i] = q, 1
+                cx[i], cy[i], cz[i], ct[i] = x[q] - rx, y[q] - ry, z[q] - rz, t[q] - rtime
             news = k
             # the direction that found the last track of the event is tried first
             for begin in range(-AT_ONCE, directions, AT_ONCE):
@@ -215,8 +220,7 @@ def muon_block(
                 low, high = (hint, hint + 1) if begin < 0 else (begin, min(begin + AT_ONCE, directions))
                 _match_root(ok_at, number, k, cx, cy, cz, ct, axes, low, high, cut)
                 for g in range(high - low):
-                    count = np.int64(number[g])
-                    if count + 1 < least:
+                    if number[g] + 1 < least:
                         continue
                     news_here = 0
                     for i in range(k):
@@ -228,7 +232,7 @@ def muon_block(
                     g0, g1, g2 = a[6], a[7], a[8]
                     count = 0
                     for i in range(k):
-                        chosen[count] = i
+                        matched[count] = member[i]
                         u[count] = whole(cx[i] * a0 + cy[i] * a1 + cz[i] * a2)
                         v[count] = whole(cx[i] * b0 + cy[i] * b1 + cz[i] * b2)
                         w[count] = ct[i] - whole(cx[i] * g0 + cy[i] * g1 + cz[i] * g2)
@@ -241,19 +245,18 @@ def muon_block(
                                 abs(w[i] - w[j]), du * du + dv * dv, extra, tan2, top, r2, half2
                             )
                         row[i] = 0
-                    if reduce_to_clique(matches, count, least - 1, degree) + 1 < least:
+                    count = reduce_to_clique(matches, count, least - 1, chosen, degree, place)
+                    if count + 1 < least:
                         continue
-                    for i in range(count):
-                        chosen[i] = member[chosen[i]]
-                    if modules > 1 and _distinct(degree, count, chosen, module, True, module[r]) < modules:
+                    _pick(chosen, count, matched)
+                    if modules > 1 and _distinct(chosen, count, module, True, module[r]) < modules:
                         continue
                     state[r] |= FOUND
                     hint = low + g
                     found[r] = 1
                     for i in range(count):
-                        if degree[i] < GONE:
-                            found[chosen[i]] = 1
-                            last[r] = max(last[r], chosen[i])
+                        found[chosen[i]] = 1
+                        last[r] = max(last[r], chosen[i])
                     # from now on only hits not found yet matter, and later ones
                     news = 0
                     for i in range(k):
@@ -284,7 +287,8 @@ def shower_block(
     ok = np.empty(WINDOW_CAP, np.uint8)
     member = np.empty(MOST + 1, np.int64)
     matches = np.empty(MOST * MOST, np.uint8)
-    degree = np.empty(MOST, np.int32)
+    chosen = np.empty(MOST, np.int64)
+    degree, place = np.empty(MOST, np.int32), np.empty(MOST, np.int32)
     cx, cy, cz, ct = np.empty(MOST), np.empty(MOST), np.empty(MOST), np.empty(MOST)
     for e in range(start, stop):
         end = offsets[e]
@@ -314,17 +318,17 @@ def shower_block(
             _gather(ok, n, r + 1, member)
             _take_point(x, y, z, t, member, k, cx, cy, cz, ct)
             _point_matches(matches, k, cx, cy, cz, ct, cut, folded)
-            if reduce_to_clique(matches, k, least - 1, degree) + 1 < least:
+            k = reduce_to_clique(matches, k, least - 1, chosen, degree, place)
+            if k + 1 < least:
                 continue
-            if modules > 1 and _distinct(degree, k, member, module, True, module[r]) < modules:
+            _pick(chosen, k, member)
+            if modules > 1 and _distinct(chosen, k, module, True, module[r]) < modules:
                 continue
             state[r] |= FOUND
             found[r] = 1
-            last[r] = r
             for i in range(k):
-                if degree[i] < GONE:
-                    found[member[i]] = 1
-                    last[r] = member[i]
+                found[chosen[i]] = 1
+                last[r] = max(last[r], chosen[i])
     return NONE
 
 
@@ -351,7 +355,8 @@ def mixed_block(
     ok = np.empty(WINDOW_CAP, np.uint8)
     member = np.empty(MOST + 1, np.int64)
     matches = np.empty(MOST * MOST, np.uint8)
-    degree = np.empty(MOST, np.int32)
+    chosen = np.empty(MOST, np.int64)
+    degree, place = np.empty(MOST, np.int32), np.empty(MOST, np.int32)
     cx, cy, cz, ct = np.empty(MOST), np.empty(MOST), np.empty(MOST), np.empty(MOST)
     for e in range(start, stop):
         low = offsets[e]
@@ -386,17 +391,18 @@ def mixed_block(
             _gather(ok, n, low, member)
             _take_point(x, y, z, t, member, k, cx, cy, cz, ct)
             _point_matches(matches, k, cx, cy, cz, ct, cut, folded)
-            if reduce_to_clique(matches, k, least, degree) < least:
+            k = reduce_to_clique(matches, k, least, chosen, degree, place)
+            if k < least:
                 continue
-            if modules > 1 and _distinct(degree, k, member, module, False, 0) < modules:
+            _pick(chosen, k, member)
+            if modules > 1 and _distinct(chosen, k, module, False, 0) < modules:
                 continue
             state[r] |= FOUND
+            first[r] = chosen[0]
             for i in range(k):
-                if degree[i] < GONE:
-                    found[member[i]] = 1
-                    if first[r] < 0:
-                        first[r] = member[i]
-                    last[r] = member[i]
+                found[chosen[i]] = 1
+                first[r] = min(first[r], chosen[i])
+                last[r] = max(last[r], chosen[i])
     return NONE
 
 

@@ -47,11 +47,11 @@ def _collect(ok, q, flags, member, count):
 
 
 @cuda.jit(device=True)
-def _reduce(matches, n, left, least, degree, shared):
+def _reduce(matches, n, left, least, degree, place, shared):
     """Drop members until all that are left match each other (see the CPU's `reduce_to_clique`).
 
     `degree` holds the matches of each of `n` members, and more than `_GONE` for
-    those that are none; `left` are members.
+    those that are none; `left` are members, in the places 0 to ``left - 1``.
     """
     me = cuda.threadIdx.x
     size = cuda.blockDim.x
@@ -61,24 +61,34 @@ def _reduce(matches, n, left, least, degree, shared):
         cuda.syncthreads()
         for i in range(me, n, size):
             if degree[i] < _GONE:
-                cuda.atomic.min(shared, 0, degree[i] * 256 + i)
+                cuda.atomic.min(shared, 0, degree[i] * 256 + place[i])
         cuda.syncthreads()
         key = shared[0]
-        cuda.syncthreads()
         if key >> 8 >= left - 1:
+            cuda.syncthreads()
             return left
-        who = key & 255
+        free = key & 255
+        left -= 1
+        for i in range(me, n, size):
+            if degree[i] < _GONE and place[i] == free:
+                shared[1] = i
+        cuda.syncthreads()
+        who = shared[1]
         for i in range(me, n, size):
             if i == who:
                 degree[i] = _FAR
-            elif degree[i] < _GONE and (int(matches[i * _WORDS + (who >> 5)]) >> (who & 31)) & 1:
-                degree[i] -= 1
-        left -= 1
+            elif degree[i] < _GONE:
+                if (int(matches[i * _WORDS + (who >> 5)]) >> (who & 31)) & 1:
+                    degree[i] -= 1
+                if place[i] == left:
+                    place[i] = free
+    # what is in `shared` is read by all before it is used again
+    cuda.syncthreads()
     return 0
 
 
 @cuda.jit(device=True)
-def _point_rows(matches, degree, k, x, y, z, t, cut, folded):
+def _point_rows(matches, degree, place, k, x, y, z, t, cut, folded):
     """Write which of `k` members match each other by 3G, or by 3D."""
     for i in range(cuda.threadIdx.x, k, cuda.blockDim.x):
         d = 0
@@ -99,6 +109,7 @@ def _point_rows(matches, degree, k, x, y, z, t, cut, folded):
                     d += 1
             matches[i * _WORDS + word] = bits
         degree[i] = d
+        place[i] = i
     cuda.syncthreads()
 
 
@@ -140,6 +151,7 @@ def muon(
 ):  # fmt: skip
     """Find tracks, with each of `n` coincidences as the root."""
     member = cuda.shared.array(MOST, dtype=np.int64)
+    chosen = cuda.shared.array(MOST, dtype=np.int64)
     px = cuda.shared.array(MOST, dtype=np.float64)
     py = cuda.shared.array(MOST, dtype=np.float64)
     pz = cuda.shared.array(MOST, dtype=np.float64)
@@ -149,6 +161,7 @@ def muon(
     w = cuda.shared.array(MOST, dtype=np.float64)
     matches = cuda.shared.array(_ROWS, dtype=np.uint32)
     degree = cuda.shared.array(MOST, dtype=np.int32)
+    place = cuda.shared.array(MOST, dtype=np.int32)
     flags = cuda.shared.array(_WIDTH, dtype=np.int32)
     shared = cuda.shared.array(4, dtype=np.int32)
     me = cuda.threadIdx.x
@@ -220,12 +233,23 @@ def muon(
                             d += 1
                     matches[i * _WORDS + word] = bits
                 degree[i] = d
+                place[i] = i
             cuda.syncthreads()
-            if _reduce(matches, count, count, least - 1, degree, shared) + 1 >= least:
-                # what was dropped stays in its place, marked: the order is what matters
+            kept = _reduce(matches, count, count, least - 1, degree, place, shared)
+            if kept + 1 >= least:
+                # they keep the places that they have in the clique
                 for i in range(me, count, size):
-                    if degree[i] >= _GONE:
-                        pt[i] = np.nan
+                    if degree[i] < _GONE:
+                        chosen[place[i]] = member[i]
+                cuda.syncthreads()
+                count = kept
+                for i in range(me, count, size):
+                    q = chosen[i]
+                    member[i] = q
+                    px[i] = x[q] - rx
+                    py[i] = y[q] - ry
+                    pz[i] = z[q] - rz
+                    pt[i] = t[q] - rt
                 cuda.syncthreads()
                 for g in range(directions):
                     if me == 0:
@@ -274,8 +298,13 @@ def muon(
                                             d += 1
                                 matches[i * _WORDS + word] = bits
                             degree[i] = d
+                            rank = 0
+                            for j in range(i):
+                                if degree[j] < _GONE:
+                                    rank += 1
+                            place[i] = rank
                     cuda.syncthreads()
-                    if _reduce(matches, count, left, least - 1, degree, shared) + 1 < least:
+                    if _reduce(matches, count, left, least - 1, degree, place, shared) + 1 < least:
                         continue
                     if (
                         modules > 1
@@ -311,6 +340,7 @@ def shower(
     pt = cuda.shared.array(MOST, dtype=np.float64)
     matches = cuda.shared.array(_ROWS, dtype=np.uint32)
     degree = cuda.shared.array(MOST, dtype=np.int32)
+    place = cuda.shared.array(MOST, dtype=np.int32)
     flags = cuda.shared.array(_WIDTH, dtype=np.int32)
     shared = cuda.shared.array(4, dtype=np.int32)
     me = cuda.threadIdx.x
@@ -353,8 +383,8 @@ def shower(
                 pz[i] = z[q]
                 pt[i] = t[q]
             cuda.syncthreads()
-            _point_rows(matches, degree, count, px, py, pz, pt, cut, folded)
-            enough = _reduce(matches, count, count, least - 1, degree, shared) + 1 >= least
+            _point_rows(matches, degree, place, count, px, py, pz, pt, cut, folded)
+            enough = _reduce(matches, count, count, least - 1, degree, place, shared) + 1 >= least
             if enough and modules > 1:
                 enough = _distinct(degree, count, member, module, 1, module[r], shared) >= modules
             if enough:
@@ -400,6 +430,7 @@ def mixed(
     pt = cuda.shared.array(MOST, dtype=np.float64)
     matches = cuda.shared.array(_ROWS, dtype=np.uint32)
     degree = cuda.shared.array(MOST, dtype=np.int32)
+    place = cuda.shared.array(MOST, dtype=np.int32)
     flags = cuda.shared.array(_WIDTH, dtype=np.int32)
     shared = cuda.shared.array(4, dtype=np.int32)
     me = cuda.threadIdx.x
@@ -441,8 +472,8 @@ def mixed(
                 pz[i] = z[q]
                 pt[i] = t[q]
             cuda.syncthreads()
-            _point_rows(matches, degree, count, px, py, pz, pt, cut, folded)
-            enough = _reduce(matches, count, count, least, degree, shared) >= least
+            _point_rows(matches, degree, place, count, px, py, pz, pt, cut, folded)
+            enough = _reduce(matches, count, count, least, degree, place, shared) >= least
             if enough and modules > 1:
                 enough = _distinct(degree, count, member, module, 0, 0, shared) >= modules
             if enough:

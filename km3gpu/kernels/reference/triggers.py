@@ -54,14 +54,19 @@ def match_3d(d: float, t: float, d_max: float, extra: float) -> bool:
 
 
 def clique(members: list[int], match: Match) -> list[int]:
-    """Drop the member with the fewest matches, of equals the lowest, until all match all."""
-    left = sorted(members)
+    """Drop the member with the fewest matches, of equals the first, until all match all.
+
+    The last member takes the place of the dropped one.
+    """
+    left = list(members)
     while left:
-        matches = {i: sum(match(i, j) for j in left if j != i) for i in left}
-        who = min(left, key=lambda i: (matches[i], i))
-        if matches[who] == len(left) - 1:
+        matches = [sum(match(i, j) for j in left if j != i) for i in left]
+        fewest = min(matches)
+        if fewest == len(left) - 1:
             break
-        left.remove(who)
+        last = left.pop()
+        if matches.index(fewest) < len(left):
+            left[matches.index(fewest)] = last
     return left
 
 

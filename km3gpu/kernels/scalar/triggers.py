@@ -7,7 +7,7 @@ __all__ = ["CAPPED", "FACTORY", "FOUND", "MOST", "NOTHING", "WINDOW_CAP"]
 MOST = 256
 """Candidates of one root that a clique is looked for in; the factory limit is no larger."""
 
-WINDOW_CAP = 8192
+WINDOW_CAP = 32768
 """Hits after (or around) one root that are looked at at all."""
 
 # state of a root, in bits
