@@ -157,13 +157,13 @@ def _pairs(d: dict[str, Any]) -> list[tuple[str, object]]:
         for name, columns in d["tables"].items()
     )
     others = ", ".join(f"{n} ({e:,})" for n, e in d["trees"].items() if n != d["tree"])
-    made = (f"{a['application']} {a['git']}  {a['time']}".strip() for a in d["applications"])
+    made = (f"{a['application']} {a['git']}  {a.get('time', '')}".strip() for a in d["applications"])
     header = d["header"] or {}
     return [
         ("is", f"{_KINDS.get(d['kind'], d['kind'])}, {bytes_text(d['bytes'])}"),
         ("detector", d["detector"]),
         ("run", d["run"]),
-        ("events", f"{d['events']:,} in tree {d['tree']}"),
+        ("entries", f"{d['events']:,} in tree {d['tree']}"),
         ("other trees", others),
         ("time", _time(d)),
         ("tables", "\n".join(tables)),
@@ -182,4 +182,12 @@ def _time(d: dict[str, Any]) -> str:
 
 # simulated events count from 1970, or carry a stamp that was never set
 _BEFORE_KM3NET = 946_684_800 * 10**9  # 2000-01-01
-_KINDS = {"offline": "offline events", "daq": "events of the data acquisition"}
+_KINDS = {
+    "offline": "offline events",
+    "daq": "events of the data acquisition",
+    "summaryslices": "summary slices",
+    "tables": "tables that km3gpu wrote",
+    "acoustic_fits": "acoustic fits",
+    "gseagen": "events of gSeaGen",
+    "oscillations": "oscillation open data",
+}

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["bytes_text", "facts", "grid", "print_json", "show"]
 
 
+_NEVER_CUT = 10_000
+
+
 def show(*parts: RenderableType) -> None:
     """Print tables, trees and text: in the terminal's width; in a pipe plain and never cut."""
     from rich.console import Console
@@ -25,7 +28,7 @@ def show(*parts: RenderableType) -> None:
         Console(highlight=False).print(*parts, sep="\n")
         return
     text = io.StringIO()
-    plain = Console(width=200, highlight=False, color_system=None, file=text)
+    plain = Console(width=_NEVER_CUT, highlight=False, color_system=None, file=text)
     plain.print(*parts, sep="\n")
     # cells are filled up with blanks, which nobody wants in a file
     sys.stdout.writelines(line.rstrip() + "\n" for line in text.getvalue().splitlines())

@@ -121,7 +121,7 @@ def _input(source: Mapping[str, Any]) -> tuple[str, list[str]]:
         said.append(
             f"{source['kind']}, tree {source['tree']}, {source['n_entries']:,} entries, uuid {source['uuid']}"
         )
-    said += [f"made by {a['application']} {a['git']} {a['time']}" for a in source["meta"]]
+    said += [f"made by {a['application']} {a['git']} {a.get('time', '')}".rstrip() for a in source["meta"]]
     return f"{source['role']}  {source['path']}", said
 
 

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-import km3gpu
-
 # a process of its own waits for the demo, so that no other child of the tests is measured
 MEASURE = """
 import resource, subprocess, sys

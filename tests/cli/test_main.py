@@ -10,7 +10,19 @@ import pytest
 
 from km3gpu.cli.main import app
 
-COMMANDS = ("run", "info", "tree", "prov", "failures", "demo", "doctor", "version")
+COMMANDS = [
+    "run",
+    "info",
+    "tree",
+    "head",
+    "convert",
+    "concat",
+    "prov",
+    "failures",
+    "demo",
+    "doctor",
+    "version",
+]
 HEAVY = {"astropy", "awkward", "dask", "distributed", "h5py", "matplotlib", "numba", "pyarrow", "uproot"}
 
 PROBE = """
