@@ -60,7 +60,7 @@ def open_tree(path: str | Path, tree: str, what: str) -> Iterator[tuple[Any, Any
                 there = ", ".join(sorted({k.partition(";")[0] for k in file.keys(recursive=False)}))
                 raise FormatError(f"no tree {tree!r} (there is: {there})", where=name, remedy=f"give {what}")
             yield file, file[tree]
-    except Km3GpuError:
+    except (Km3GpuError, MemoryError):
         raise
     except Exception as error:  # uproot raises many kinds for bytes that are not what they say
         reason = str(error).strip().partition("\n")[0]

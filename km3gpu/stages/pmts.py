@@ -63,8 +63,11 @@ def properties(detector: Detector, row: Any, names: Iterable[str]) -> dict[str, 
     xp, where = backend.namespace(row), backend.of(row)
     if not detector.n_pmts:
         return {n: xp.full(len(row), -1, np.int32) for n in names}
-    there, known = xp.maximum(row, 0), row >= 0
-    return {n: xp.where(known, _property(detector, n, where)[there], np.int32(-1)) for n in names}
+    known = row >= 0
+    if bool(known.all()):
+        return {n: xp.take(_property(detector, n, where), row) for n in names}
+    there = xp.maximum(row, 0)
+    return {n: xp.where(known, xp.take(_property(detector, n, where), there), np.int32(-1)) for n in names}
 
 
 @functools.lru_cache(maxsize=64)

@@ -17,6 +17,7 @@ from typing import Any, ClassVar, TypeAlias
 
 from km3gpu.chunk import Chunk, file_digest
 from km3gpu.errors import ConfigError, Km3GpuError, UnknownNameError
+from km3gpu.extras import resolve_path
 from km3gpu.table import Table
 
 __all__ = ["Columns", "Result", "Stage", "known", "make", "needed"]
@@ -81,8 +82,8 @@ class Stage(ABC):
 
 
 def _plain(value: Any, files: set[str]) -> Any:
-    if isinstance(value, str) and value in files:
-        return file_digest(value)
+    if isinstance(value, str) and files and resolve_path(value) in files:
+        return file_digest(resolve_path(value))
     digest = getattr(value, "digest", None)
     if isinstance(digest, str):
         return digest

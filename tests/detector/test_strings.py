@@ -9,7 +9,7 @@ import pytest
 
 from km3gpu.detector import Mechanics, StringShapes
 from km3gpu.detector.strings import arc_length, displacement
-from km3gpu.errors import CalibrationError, ConfigError, FormatError
+from km3gpu.errors import CalibrationError, ConfigError, FormatError, Km3GpuError, TruncatedFileError
 
 FILE = "acoustics/mechanical_model.root"
 A, B = 0.00094, 294.291  # KM3NeT's defaults for ARCA strings
@@ -74,6 +74,25 @@ def test_times_outside(shapes: StringShapes) -> None:
 def test_a_file_without_fits(data: Path) -> None:
     with pytest.raises(FormatError, match="no tree 'ACOUSTICS_FIT'"):
         StringShapes.open(data / "calib/KM3NeT_00000133_D_1.0.0_00017397_00017496_1.orientations.root")
+
+
+def test_damaged_files_give_shapes_or_an_error_of_ours(data: Path, tmp_path: Path) -> None:
+    blob = (data / FILE).read_bytes()
+    path = tmp_path / "s.root"
+    read = 0
+    for at in np.random.default_rng(1).integers(0, len(blob), 40):
+        broken = bytearray(blob)
+        broken[at] ^= 1 << (at % 8)
+        path.write_bytes(broken)
+        try:
+            read += len(StringShapes.open(path)) > 0
+        except Km3GpuError as error:
+            if "s.root" not in str(error):
+                raise
+    assert read > 0
+    path.write_bytes(blob[: len(blob) // 2])
+    with pytest.raises(TruncatedFileError, match=r"s\.root"):
+        StringShapes.open(path)
 
 
 def test_arc_length_is_the_integral_of_the_slope() -> None:

@@ -127,6 +127,8 @@ def test_the_measurements_are_part_of_the_identity(
         detector=daq_detector, **{**options(data), "orientations": str(tmp_path / "same.root")}
     )
     assert elsewhere.fingerprint() == moving.fingerprint()
+    by_name = Calibrate(detector=daq_detector, **{**options(data), "orientations": f"testdata:{FILE}"})
+    assert by_name.fingerprint() == moving.fingerprint()
     assert str(data / FILE) in moving.inputs()
     opened = Orientations.open(data / FILE)
     by_object = Calibrate(detector=daq_detector, **{**options(data), "orientations": opened})
