@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from km3gpu.errors import TruncatedFileError
 from km3gpu.io.dataset import DataFile
+from km3gpu.io.evt import EvtFile, is_evt
 from km3gpu.io.rootdata import RootData
 
 __all__ = ["open_data"]
@@ -59,4 +60,5 @@ _FORMATS: tuple[tuple[Callable[[bytes], bool], Callable[[str], DataFile]], ...] 
     (lambda head: head.startswith(b"root"), RootData),
     (lambda head: head.startswith(b"\x89HDF\r\n\x1a\n"), _hdf5),
     (lambda head: head.startswith(b"PAR1"), _parquet),
+    (is_evt, EvtFile),
 )

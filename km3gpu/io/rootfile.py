@@ -19,7 +19,7 @@ from km3gpu.errors import FormatError, InputNotFoundError, NotRootError, Truncat
 from km3gpu.io.codecs import decompress
 from km3gpu.io.cursor import Cursor, UnreadableError
 
-__all__ = ["Key", "RootFile"]
+__all__ = ["Key", "RootFile", "map_file"]
 
 _KEY = struct.Struct(">ihiIhh")
 _BAD = (UnreadableError, struct.error, IndexError, ValueError, OverflowError, RecursionError)
@@ -88,7 +88,7 @@ class RootFile:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self.data = _map(path)
+        self.data = map_file(path)
         self.size = len(self.data)
         if self.size == 0:
             raise TruncatedFileError("the file is empty", where=path, remedy="fetch it again")
@@ -203,7 +203,14 @@ def read_key(c: Cursor, folder: str) -> Key:
     return Key(folder + name, cycle, class_name, title, seek, nbytes, objlen, keylen, datime)
 
 
-def _map(path: str) -> memoryview:
+def map_file(path: str) -> memoryview:
+    """Give the bytes of a file, mapped into memory.
+
+    Raises
+    ------
+    InputNotFoundError
+        No such file, or it may not be read.
+    """
     try:
         with open(path, "rb") as f:
             if Path(path).stat().st_size == 0:
