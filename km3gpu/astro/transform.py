@@ -35,6 +35,7 @@ from km3gpu.kernels import sky as _kernels
 __all__ = [
     "FRAMES",
     "DegradedSkyWarning",
+    "frame_matrix",
     "icrs_to_local",
     "local_to_icrs",
     "local_to_sky",
@@ -167,7 +168,7 @@ def local_to_sky(
     UnknownNameError
         No such frame or site.
     """
-    matrix, place = _frame(frame), _site(site)
+    matrix, place = frame_matrix(frame), _site(site)
     dx, dy, dz = numbers(dx, dy, dz)
     shape, (t, *direction) = columns_of(_float(dtype), time_ns=time_ns, dx=dx, dy=dy, dz=dz)
     if _aanet(compat):
@@ -261,7 +262,7 @@ def sky_to_local(
     -------
     dx, dy, dz : (n,) arrays of `dtype`
     """
-    matrix, place, real = _frame(frame), _site(site), _float(dtype)
+    matrix, place, real = frame_matrix(frame), _site(site), _float(dtype)
     if len(position) == 2:
         longitude, latitude = angles(*position)
         shape, (t, *where) = columns_of(time_ns=time_ns, longitude=longitude, latitude=latitude)
@@ -321,7 +322,8 @@ def table_for(time_ns: Any, iers: str | None = None) -> SkyTable:
 _OUTSIDE_OF_THIS_FILE = 4
 
 
-def _frame(name: str) -> Any:
+def frame_matrix(name: str) -> Any:
+    """Give the rotation from ICRS to a frame by name, (3, 3)."""
     try:
         return FRAMES[name]
     except KeyError:
