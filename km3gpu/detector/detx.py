@@ -80,9 +80,10 @@ class _Reader(Lines):
         return Content(det_id, version, tuple(self.comments), validity, utm, modules, pmts)
 
     def _tables(self, version: int, n_modules: int) -> tuple[Modules, Pmts]:
-        width = _MODULE_WIDTH[version]
-        rows_of_modules = []
-        counts = []
+        width, pmt_width = _MODULE_WIDTH[version], _PMT_WIDTH[version]
+        begin = self.at
+        wrong = np.append(np.flatnonzero(self.widths != pmt_width), len(self))
+        rows_of_modules, counts = [], []
         for k in range(n_modules):
             what = f"module {k + 1} of {n_modules} with its {width} values should be"
             words = self.next(width, what)
@@ -91,16 +92,25 @@ class _Reader(Lines):
                 self.fail(what, self.at - 1)
             rows_of_modules.append(self.at - 1)
             counts.append(count)
-            self._skip_pmts(words[0], count, _PMT_WIDTH[version])
-        if self.at < len(self.rows):
+            # PMTs are the rows up to the next one of another width
+            end = int(wrong[np.searchsorted(wrong, self.at)])
+            if end < self.at + count:
+                dom_id = words[0].decode("ascii", "replace")
+                pmt = f"PMT {end - self.at + 1} of {count} of module {dom_id}"
+                self.fail(f"{pmt} with its {pmt_width} values should be", end)
+            self.at += count
+        if self.at < len(self):
             self.fail(f"the file should end, after its {n_modules} modules", self.at)
 
-        first_row = np.concatenate(([0], np.cumsum(counts, dtype=np.int64)))[:-1]
         n_pmts = np.array(counts, dtype=np.int64)
-        of_module = set(rows_of_modules)
-        rows_of_pmts = [i for i in range(rows_of_modules[0], self.at) if i not in of_module] if counts else []
-        m = self.table(rows_of_modules, width, (0, 1, 2, *((11,) if version > 4 else ())))
-        p = self.table(rows_of_pmts, _PMT_WIDTH[version], (0, *((8,) if version > 2 else ())))
+        first_row = np.cumsum(n_pmts) - n_pmts
+        modules_at = np.array(rows_of_modules, dtype=np.int64)
+        is_pmt = np.ones(len(self) - begin, dtype=bool)
+        is_pmt[modules_at - begin] = False
+        values = self.values(begin)
+        m = self.table(modules_at, width, (0, 1, 2, *((11,) if version > 4 else ())), values)
+        pmts_at = begin + np.flatnonzero(is_pmt)
+        p = self.table(pmts_at, pmt_width, (0, *((8,) if version > 2 else ())), values)
         pmts = Pmts(
             pmt_id=p[:, 0],
             pos=p[:, 1:4],
@@ -120,18 +130,6 @@ class _Reader(Lines):
             n_pmts=n_pmts,
         )
         return modules, pmts
-
-    def _skip_pmts(self, dom_id: bytes, count: int, width: int) -> None:
-        """Go past the PMTs of a module, which must have `width` words each."""
-        begin = self.at
-        rows = self.rows[begin : begin + count]
-        if len(rows) < count or any(len(row) != width for row in rows):
-            bad = next((i for i, row in enumerate(rows) if len(row) != width), len(rows))
-            name = dom_id.decode("ascii", "replace")
-            self.fail(
-                f"PMT {bad + 1} of {count} of module {name} with its {width} values should be", begin + bad
-            )
-        self.at = begin + count
 
 
 def _repaired_floors(du: np.ndarray, floor: np.ndarray) -> np.ndarray:

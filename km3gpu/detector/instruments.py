@@ -45,10 +45,9 @@ class _TextFile(Columns):
         lines = open_lines(path)
         words = " ".join("x y z" if c == "pos" else c for c in cls.columns)
         width = len(words.split())
-        for i, row in enumerate(lines.rows):
-            if len(row) != width:
-                lines.fail(f"the {width} values {words!r} should be", i)
-        table = lines.table(list(range(len(lines.rows))), width, cls.integers)
+        for i in np.flatnonzero(lines.widths != width):
+            lines.fail(f"the {width} values {words!r} should be", int(i))
+        table = lines.table(np.arange(len(lines)), width, cls.integers, lines.values(0))
         values, at = {}, 0
         for name in cls.columns:
             values[name] = table[:, at : at + 3] if name == "pos" else table[:, at]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from itertools import chain
+from collections.abc import Iterable
+from itertools import islice
 from typing import NoReturn
 
 import numpy as np
@@ -13,6 +14,7 @@ from km3gpu.errors import FormatError, TruncatedFileError
 __all__ = ["Lines"]
 
 _QUOTE = rb"\""
+_BLANK = np.isin(np.arange(256), list(b" \t\n\r\x0b\x0c"))  # what bytes.split() takes for blank
 
 
 class Lines:
@@ -21,6 +23,8 @@ class Lines:
     Lines that start with ``#`` are comments.  Where one leaves a ``\"`` open,
     the lines up to the one that closes it belong to it: Jpp writes an argument
     with line breaks as it is, without ``#`` on the further lines.
+
+    All words of the file are one flat list; a row is a stretch of it.
 
     Parameters
     ----------
@@ -33,64 +37,63 @@ class Lines:
     ----------
     comments : list of str
         Without their ``#``.
-    rows : list of list of bytes
-        The words of each line that counts.
-    lines : list of int
-        Its number in the file, from 1.
+    words : list of bytes
+        All words that are not of comments.
+    first : (n_rows + 1,) int64 array
+        Row ``i`` has the words ``first[i]`` to ``first[i + 1]``.
+    lines : (n_rows,) int64 array
+        Number of each row's line in the file, from 1.
     at : int
         The row that `next` gives next.
     """
 
     def __init__(self, data: bytes, path: str) -> None:
         self.path = path
-        self.comments: list[str] = []
-        self.rows: list[list[bytes]] = []
-        self.lines: list[int] = []
         self.at = 0
-        self._underscores = False
-        self._split(data)
+        self.n_lines = data.count(b"\n") + (data[-1:] not in (b"", b"\n"))
+        text, self.comments = _without_comments(data)
+        self._underscores = b"_" in text
+        self.words = text.split()
+        blank = _BLANK[np.frombuffer(text, dtype=np.uint8)]
+        begins = ~blank
+        begins[1:] &= blank[:-1]
+        # words before each line end, and of the last line
+        ends = np.flatnonzero(np.frombuffer(text, dtype=np.uint8) == ord("\n"))
+        before = np.concatenate((np.cumsum(begins)[ends], [len(self.words)])) if len(text) else np.zeros(1)
+        counts = np.diff(before.astype(np.int64), prepend=0)
+        self.lines = np.flatnonzero(counts) + 1
+        self.first = np.concatenate(([0], np.cumsum(counts[self.lines - 1])))
 
-    def _split(self, data: bytes) -> None:
-        raw = data.split(b"\n")
-        self.n_lines = len(raw) - (not raw[-1])
-        skip_to = 0
-        for i, line in enumerate(raw):
-            if i < skip_to:
-                continue
-            row = line.split()
-            if not row:
-                continue
-            if not row[0].startswith(b"#"):
-                self.rows.append(row)
-                self.lines.append(i + 1)
-                self._underscores |= b"_" in line
-                continue
-            block, skip_to = [line], i + 1
-            if line.count(_QUOTE) % 2:
-                end = next((k for k in range(i + 1, len(raw)) if raw[k].count(_QUOTE) % 2), None)
-                if end is not None:
-                    block, skip_to = raw[i : end + 1], end + 1
-            self.comments.append("\n".join(_comment(part) for part in block))
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def row(self, i: int) -> list[bytes]:
+        """Give the words of row `i`."""
+        return self.words[self.first[i] : self.first[i + 1]]
+
+    @property
+    def widths(self) -> np.ndarray:
+        """Number of words of each row, (n_rows,)."""
+        return np.diff(self.first)
 
     def fail(self, what: str, row: int) -> NoReturn:
         """Raise: what is wrong with a row, or that the file ends before it."""
-        if row >= len(self.rows):
+        if row >= len(self):
             raise TruncatedFileError(
                 f"the file ends where {what}",
                 where=f"{self.path}, line {self.n_lines}",
                 remedy="get a complete copy",
             )
-        text = b" ".join(self.rows[row]).decode("ascii", "replace")
+        text = b" ".join(self.row(row)).decode("ascii", "replace")
         text = text if len(text) < 60 else text[:57] + "..."
         raise FormatError(f"{text!r} where {what}", where=f"{self.path}, line {self.lines[row]}")
 
-    def next(self, width: int | tuple[int, ...], what: str) -> list[bytes]:
+    def next(self, width: int, what: str) -> list[bytes]:
         """Give the next row, which must have `width` words."""
-        widths = (width,) if isinstance(width, int) else width
-        if self.at >= len(self.rows) or len(self.rows[self.at]) not in widths:
+        if self.at >= len(self) or self.first[self.at + 1] - self.first[self.at] != width:
             self.fail(what, self.at)
         self.at += 1
-        return self.rows[self.at - 1]
+        return self.row(self.at - 1)
 
     def numbers(self, words: list[bytes], what: str) -> list[float]:
         """Turn `words` of the row just given into finite numbers."""
@@ -107,23 +110,80 @@ class Lines:
             self.fail(what, self.at - 1)
         return int(value)
 
-    def table(self, index: list[int], width: int, integers: tuple[int, ...]) -> np.ndarray:
-        """Turn rows into an (n, width) array of finite numbers."""
-        rows = [self.rows[i] for i in index]
+    def values(self, begin: int) -> np.ndarray:
+        """Turn all words from row `begin` on into numbers, NaN where a row has one that is none."""
+        words = islice(self.words, int(self.first[begin]), None)
+        n = int(self.first[-1] - self.first[begin])
         try:
             if self._underscores:  # float() takes them for digit separators
                 raise ValueError
-            flat = np.fromiter(map(float, chain.from_iterable(rows)), np.float64, len(index) * width)
+            return np.fromiter(map(float, words), np.float64, n)
         except ValueError:
-            flat = np.array([_numbers_or_nan(row) for row in rows])
-        table = flat.reshape(-1, width)
+            rows = (_numbers_or_nan(self.row(i)) for i in range(begin, len(self)))
+            return np.fromiter((x for row in rows for x in row), np.float64, n)
+
+    def table(self, rows: np.ndarray, width: int, integers: Iterable[int], values: np.ndarray) -> np.ndarray:
+        """Pick rows of one width out of the numbers, and check them.
+
+        Parameters
+        ----------
+        rows : (n,) int array
+            Rows of `width` words each.
+        width : int
+            Number of columns.
+        integers : iterable of int
+            Columns that must hold int32.
+        values : array
+            From `values`; its end is that of the file.
+
+        Returns
+        -------
+        (n, width) float64 array
+        """
+        begin = self.first[:-1][rows] - (self.first[-1] - len(values))
+        table = values[begin[:, None] + np.arange(width)]
         good = np.isfinite(table).all(axis=1)
-        whole = table[:, integers]
+        whole = table[:, list(integers)]
         with np.errstate(invalid="ignore"):
             good &= ((whole == np.floor(whole)) & (np.abs(whole) < 2**31)).all(axis=1)
         if not good.all():
-            self.fail("numbers should be (integers for identifiers and status)", index[int(np.argmin(good))])
-        return table
+            self.fail("numbers should be (integers for identifiers and status)", int(rows[np.argmin(good)]))
+        return np.asarray(table)
+
+
+def _without_comments(data: bytes) -> tuple[bytes, list[str]]:
+    """Give the text with empty lines in place of comments, and the comments."""
+    kept: list[bytes] = []
+    comments: list[str] = []
+    done = at = 0
+    while (at := data.find(b"#", at)) >= 0:
+        begin = data.rfind(b"\n", 0, at) + 1
+        end = _line_end(data, at)
+        if data[begin:at].strip():  # not at the beginning of its line
+            at = end
+            continue
+        if data.count(_QUOTE, begin, end) % 2:
+            end = _closing_line_end(data, end) or end
+        kept += (data[done:begin], b"\n" * data.count(b"\n", begin, end))
+        comments.append("\n".join(map(_comment, data[begin:end].split(b"\n"))))
+        done = at = end
+    kept.append(data[done:])
+    return b"".join(kept), comments
+
+
+def _line_end(data: bytes, at: int) -> int:
+    end = data.find(b"\n", at)
+    return len(data) if end < 0 else end
+
+
+def _closing_line_end(data: bytes, at: int) -> int:
+    """Give the end of the first line after `at` with an odd number of quotes, 0 for none."""
+    while (at := data.find(_QUOTE, at)) >= 0:
+        begin, end = data.rfind(b"\n", 0, at) + 1, _line_end(data, at)
+        if data.count(_QUOTE, begin, end) % 2:
+            return end
+        at = end
+    return 0
 
 
 def _comment(line: bytes) -> str:

@@ -83,7 +83,7 @@ class PmtFile(Columns):
         """
         lines = open_lines(path)
         values, defaults, pmts = _sorted_rows(lines)
-        table = lines.table(pmts, _WIDTH, (1, 2))
+        table = lines.table(np.array(pmts, dtype=np.int64), _WIDTH, (1, 2), lines.values(0))
         dom_id, channel_id, qe, gain, gain_spread, rise_time, tts, threshold = table[:, 1:].T
         return cls(
             dom_id,
@@ -105,11 +105,12 @@ def _sorted_rows(lines: Lines) -> tuple[dict[str, float], dict[str, float], list
     values: dict[str, float] = {}
     defaults: dict[str, float] = {}
     pmts = []
-    for i, row in enumerate(lines.rows):
+    for i in range(len(lines)):
+        row = lines.row(i)
         if row[0] == b"PMT=":
             if len(row) != _WIDTH:
                 lines.fail("'PMT= dom channel' and 6 values should be", i)
-            row[0] = b"0"  # so that the row is one of numbers
+            lines.words[lines.first[i]] = b"0"  # so that the row is one of numbers
             pmts.append(i)
             continue
         name, equals, value = b"".join(row).partition(b"=")
