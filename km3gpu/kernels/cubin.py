@@ -155,30 +155,41 @@ def assumed(architecture: Architecture) -> Iterator[None]:
         dispatcher.get_current_device = before
 
 
-def ptx(kernel: Kernel, signature: tuple[str, ...], architecture: Architecture) -> str:
-    """Compile a kernel to PTX."""
+def ptx(kernel: Kernel, signature: tuple[str, ...], architectures: Iterable[Architecture]) -> list[str]:
+    """Compile a kernel to PTX for each of some architectures.
+
+    Nearly all of the time goes into typing and lowering, which is the same for
+    every architecture; so that is done once where numba-cuda lets us at it.
+    """
     from numba import cuda
     from numba import types as nb
+    from numba.cuda import compiler
 
     # n before the arguments, the slot for faults after them
-    arguments = [_type(t) for t in ("i8", *signature, "i8[]")]
+    arguments = nb.void(*(_type(t) for t in ("i8", *signature, "i8[]")))
     function = kernel.driver("cuda").py_func  # type: ignore[attr-defined]
-    with assumed(architecture):
-        text, _ = cuda.compile(
-            function, nb.void(*arguments), cc=architecture, output="ptx", abi="numba", device=False
-        )
-    return str(text)
+    wanted = list(architectures)
+    lower = getattr(compiler, "_compile_pyfunc_with_fixup", None)
+    if lower is not None:
+        with assumed(wanted[0]):
+            library, _ = lower(function, arguments, device=False, cc=wanted[0], abi="numba")
+        return [str(library.get_asm_str(cc=cc)) for cc in wanted]
+    made = []
+    for cc in wanted:
+        with assumed(cc):
+            text, _ = cuda.compile(function, arguments, cc=cc, output="ptx", abi="numba", device=False)
+        made.append(str(text))
+    return made
 
 
-def compile_one(kernel: Kernel, signature: tuple[str, ...], architecture: Architecture) -> Cubin:
-    """Compile a kernel to a cubin and read what ptxas says of it.
+def assemble(kernel: Kernel, signature: tuple[str, ...], architecture: Architecture, text: str) -> Cubin:
+    """Turn PTX into a cubin and read what ptxas says of it.
 
     Raises
     ------
     KernelError
         ptxas refuses it; its own words are in the message.
     """
-    text = ptx(kernel, signature, architecture)
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "kernel.ptx"), Path(folder, "kernel.cubin")
         source.write_text(text)
@@ -234,23 +245,23 @@ def report(
     wanted = tuple(tools().architectures if architectures is None else architectures)
     chosen = None if names is None else set(names)
     jobs = [
-        (kernel.name, signature, architecture)
+        (kernel.name, signature, wanted)
         for kernel in kernels()
         if chosen is None or kernel.name in chosen
         for signature in kernel.signatures
-        for architecture in wanted
     ]
     if processes == 1 or len(jobs) < 2:
-        return [_job(job) for job in jobs]
+        return [row for job in jobs for row in _job(job)]
     spawn = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(processes, mp_context=spawn) as pool:
-        return list(pool.map(_job, jobs, chunksize=4))
+        return [row for rows in pool.map(_job, jobs) for row in rows]
 
 
-def _job(job: tuple[str, tuple[str, ...], Architecture]) -> Cubin:
-    name, signature, architecture = job
+def _job(job: tuple[str, tuple[str, ...], tuple[Architecture, ...]]) -> list[Cubin]:
+    name, signature, architectures = job
     kernel = next(k for k in kernels() if k.name == name)
-    return compile_one(kernel, signature, architecture)
+    texts = ptx(kernel, signature, architectures)
+    return [assemble(kernel, signature, a, t) for a, t in zip(architectures, texts, strict=True)]
 
 
 def _type(text: str) -> Any:

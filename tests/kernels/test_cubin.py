@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import collections
 import os
+import re
 
 import pytest
-from numba.cuda import dispatcher
+from numba import cuda
+from numba import types as nb
+from numba.cuda import compiler, dispatcher
 
 from km3gpu.errors import BackendError, KernelError
 from km3gpu.kernels import cubin, registry
@@ -44,12 +47,44 @@ def test_the_device_is_assumed_only_while_compiling(monkeypatch: pytest.MonkeyPa
         pass
 
 
-def test_the_architecture_reaches_the_code() -> None:
-    kernel = next(k for k in registry.kernels() if k.name == "segments.expand")
-    for architecture in ((7, 5), (9, 0)):
-        assert f".target sm_{architecture[0]}{architecture[1]}" in cubin.ptx(
-            kernel, kernel.signatures[0], architecture
-        )
+EXPAND = next(k for k in registry.kernels() if k.name == "segments.expand")
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_the_architecture_reaches_the_code(monkeypatch: pytest.MonkeyPatch, quick: bool) -> None:
+    if not quick:  # a numba-cuda without the private function
+        monkeypatch.delattr(compiler, "_compile_pyfunc_with_fixup")
+        monkeypatch.setattr(cuda, "compile", fake_compile)
+    for text, name in zip(
+        cubin.ptx(EXPAND, EXPAND.signatures[0], [(7, 5), (9, 0)]), ("sm_75", "sm_90"), strict=True
+    ):
+        assert f".target {name}" in text
+
+
+def fake_compile(
+    function: object, signature: object, cc: tuple[int, int], **options: object
+) -> tuple[str, None]:
+    assert options == {"output": "ptx", "abi": "numba", "device": False}
+    return f".target sm_{cc[0]}{cc[1]}", None
+
+
+def test_lowering_once_gives_the_same_code_as_compiling_for_each() -> None:
+    kernel = next(k for k in registry.kernels() if k.name == "coincidence.mark")
+    signature = kernel.signatures[0]
+    wanted = [(7, 0), (9, 0)] if int(cubin.tools().cuda.split(".")[0]) < 13 else [(7, 5), (9, 0)]
+    once = cubin.ptx(kernel, signature, wanted)
+    types = nb.void(*(cubin._type(t) for t in ("i8", *signature, "i8[]")))
+    for architecture, text in zip(wanted, once, strict=True):
+        with cubin.assumed(architecture):
+            alone, _ = cuda.compile(
+                kernel.driver("cuda").py_func, types, cc=architecture, output="ptx", abi="numba", device=False
+            )
+        assert body(alone) == body(text)
+
+
+def body(text: str) -> str:
+    """PTX without the running numbers in mangled names."""
+    return re.sub(r"B2v\d+|\$\d+|_param_\d+|_ZN\w+", "", text)
 
 
 def test_a_kernel_that_spills_is_not_good() -> None:
@@ -59,8 +94,7 @@ def test_a_kernel_that_spills_is_not_good() -> None:
         assert not cubin.Cubin(**{**vars(row), **change}).good
 
 
-def test_ptxas_speaks_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    kernel = next(k for k in registry.kernels() if k.name == "segments.expand")
-    monkeypatch.setattr(cubin, "ptx", lambda *_: ".version 8.0\n.target sm_80\nnonsense\n")
+def test_ptxas_speaks_for_itself() -> None:
+    text = ".version 8.0\n.target sm_80\nnonsense\n"
     with pytest.raises(KernelError, match=r"ptxas refuses segments\.expand for sm_80: .*nonsense"):
-        cubin.compile_one(kernel, kernel.signatures[0], (8, 0))
+        cubin.assemble(EXPAND, EXPAND.signatures[0], (8, 0), text)
