@@ -19,12 +19,26 @@ _NAMES = {
     "calibrate": "km3gpu.stages",
     "coincidences": "km3gpu.stages",
     "date": "km3gpu.stages",
+    "flag": "km3gpu.stages",
     "locate": "km3gpu.stages",
     "open": "km3gpu.io",
     "run": "km3gpu.pipeline",
     "summarise": "km3gpu.stages",
+    "triggers": "km3gpu.stages",
 }
-_ROOMS = ("astro", "backend", "detector", "errors", "io", "kernels", "pipeline", "plot", "schema", "stages")
+_ROOMS = (
+    "astro",
+    "backend",
+    "detector",
+    "errors",
+    "io",
+    "kernels",
+    "pipeline",
+    "plot",
+    "schema",
+    "stages",
+    "trigger",
+)
 
 __all__ = ["__version__", *_NAMES]
 

@@ -31,6 +31,8 @@ TABLES = (
     "mc_tracks",
     "frames",
     "clusters",
+    "triggers",
+    "scores",
 )
 
 

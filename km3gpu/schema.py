@@ -83,6 +83,7 @@ _HIT_MADE = (
     ("floor", "i4", "", "", "Floor of the module, 0 for a base module."),
     ("cluster_id", "i8", "", "", "Cluster of the event that the hit is in, -1 for none."),
     ("quality", "u1", "", "", "Bits that say why the hit is not to be trusted, 0 for a good one."),
+    ("trigger_mask", "u8", "", "", "Trigger bits of the hit that km3gpu found; `trig` is the file's."),
 )
 
 _TRACK = (
@@ -163,6 +164,13 @@ _EVENT_MADE = (
     ("tot_sum", "f8", "ns", "", "Sum of time over threshold of the hits."),
     ("t_first", "f8", "ns", "", "Earliest hit time."),
     ("t_last", "f8", "ns", "", "Latest hit time."),
+    (
+        "stored_trigger_mask",
+        "u8",
+        "",
+        "",
+        "Trigger bits of the event in the file, once km3gpu found its own.",
+    ),
     ("best_track", "i8", "", "", "Row of the best track among the event's tracks, -1 for none."),
     ("track_lik", "f8", "", "", "Likelihood of the best track."),
     ("track_E", "f8", "GeV", "", "Energy of the best track."),
@@ -198,6 +206,22 @@ _CLUSTER = (
     ("pos_z", "f8", "m", "detector", "Position of the PMT of the first hit, z."),
 )
 
+_TRIGGERED = (
+    ("trigger_mask", "u8", "", "", "Trigger bits of the triggered event."),
+    ("overlays", "u4", "", "", "Number of merged sub-events, less one."),
+    ("t_first", "f8", "ns", "", "Time of its first triggered hit."),
+    ("t_last", "f8", "ns", "", "Time of its last triggered hit."),
+    ("n_hits", "i4", "", "", "Triggered hits."),
+)
+
+_SCORE = (
+    ("bit", "i4", "", "", "Number of the trigger's bit; -1 for simulated light."),
+    ("stored", "b1", "", "", "The file says that the event has it."),
+    ("found", "b1", "", "", "It was found."),
+    ("n_stored", "i4", "", "", "Hits that have it in the file."),
+    ("n_found", "i4", "", "", "Hits that were found with it."),
+    ("n_both", "i4", "", "", "Hits of both."),
+)
 
 _FRAME = (
     ("dom_id", "i4", "", "", "Module that sent the frame."),
@@ -225,6 +249,8 @@ def _fields() -> Iterator[Field]:
     yield from (Field("events", *row) for row in _EVENT_MADE)
     yield from (Field("clusters", *row) for row in _CLUSTER)
     yield from (Field("frames", *row) for row in _FRAME)
+    yield from (Field("triggers", *row) for row in _TRIGGERED)
+    yield from (Field("scores", *row) for row in _SCORE)
 
 
 FIELDS: dict[tuple[str, str], Field] = {(f.table, f.name): f for f in _fields()}

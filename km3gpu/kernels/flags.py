@@ -33,23 +33,24 @@ _TRANSFER = Kernel(
 
 KERNELS = (_TRANSFER,)
 
+_KEY = ("dom_id", "channel_id", "tdc", "tot")
+
 
 def transfer(
-    offsets: Any, dom_id: Any, channel_id: Any, tdc: Any, tot: Any,
-    from_offsets: Any, from_dom_id: Any, from_channel_id: Any, from_tdc: Any, from_tot: Any, trig: Any,
-) -> tuple[Any, int]:  # fmt: skip
+    offsets: Any, hits: tuple[Any, ...], from_offsets: Any, triggered: tuple[Any, ...], trig: Any
+) -> tuple[Any, int]:
     """Give hits the trigger bits of the triggered hits that are equal to them.
 
     Parameters
     ----------
     offsets : (n_events + 1,) int64 array
         Hits of each event.
-    dom_id, channel_id, tdc, tot : (n,) array
-        The hits, as stored.
+    hits : tuple of (n,) array
+        ``dom_id, channel_id, tdc, tot`` of the hits, as stored.
     from_offsets : (n_events + 1,) int64 array
         Triggered hits of each event.
-    from_dom_id, from_channel_id, from_tdc, from_tot : (m,) array
-        The triggered hits.
+    triggered : tuple of (m,) array
+        The same columns of the triggered hits.
     trig : (m,) uint64 array
         Their trigger bits.
 
@@ -60,26 +61,21 @@ def transfer(
     n_missed : int
         Triggered hits that no hit is equal to (or that equal an earlier one).
     """
-    n = same_length(dom_id=dom_id, channel_id=channel_id, tdc=tdc, tot=tot)
-    m = same_length(dom_id=from_dom_id, channel_id=from_channel_id, tdc=from_tdc, tot=from_tot, trig=trig)
+    n = same_length(**dict(zip(_KEY, hits, strict=True)))
+    m = same_length(**dict(zip(_KEY, triggered, strict=True)), trig=trig)
     offsets, from_offsets = as_offsets(offsets, n), as_offsets(from_offsets, m)
     if len(offsets) != len(from_offsets):
         raise KernelError(f"hits of {len(offsets) - 1} events, triggered ones of {len(from_offsets) - 1}")
-    small = _U1 if {c.dtype for c in (channel_id, tot, from_channel_id, from_tot)} == {_U1} else _U4
+    small = _U1 if {columns[k].dtype for columns in (hits, triggered) for k in (1, 3)} == {_U1} else _U4
     hits, triggered = (
-        (
-            exactly(columns[0], _I4, "dom_id"),
-            exactly(columns[1], small, "channel_id"),
-            exactly(columns[2], _U4, "tdc"),
-            exactly(columns[3], small, "tot"),
+        tuple(
+            exactly(column, dtype, name)
+            for column, dtype, name in zip(columns, (_I4, small, _U4, small), _KEY, strict=True)
         )
-        for columns in (
-            (dom_id, channel_id, tdc, tot),
-            (from_dom_id, from_channel_id, from_tdc, from_tot),
-        )
+        for columns in (hits, triggered)
     )
     order = _segments.order(from_offsets, triggered[0], triggered[2].astype(_F8))
-    xp = _backend.namespace(tdc)
+    xp = _backend.namespace(trig)
     out, missed = xp.empty(n, _U8), xp.ones(m, _U1)
     run(
         _TRANSFER, where_of(offsets, *hits, from_offsets, *triggered, trig), n,

@@ -10,10 +10,12 @@ from km3gpu.stages.best_track import BestTrack, best_track
 from km3gpu.stages.calibrate import Calibrate, calibrate
 from km3gpu.stages.coincidences import Coincidences, coincidences
 from km3gpu.stages.date import Date, date
+from km3gpu.stages.flag import Flag, flag
 from km3gpu.stages.locate import Locate, locate
 from km3gpu.stages.quality import Quality
 from km3gpu.stages.stage import Stage, known, make, needed
 from km3gpu.stages.summarise import Summarise, summarise
+from km3gpu.stages.triggers import Triggers, triggers
 from km3gpu.stages.veto import Veto, veto
 
 __all__ = [
@@ -21,19 +23,23 @@ __all__ = [
     "Calibrate",
     "Coincidences",
     "Date",
+    "Flag",
     "Locate",
     "Quality",
     "Stage",
     "Summarise",
+    "Triggers",
     "Veto",
     "best_track",
     "calibrate",
     "coincidences",
     "date",
+    "flag",
     "known",
     "locate",
     "make",
     "needed",
     "summarise",
+    "triggers",
     "veto",
 ]

@@ -13,7 +13,7 @@ from km3gpu.errors import ConfigError, UnknownNameError
 from km3gpu.tomlfile import Document, Section, read_toml
 from km3gpu.trigger.parameters import Coincidence, Muon, MXShower, Prescales, Shower, TriggerParameters
 
-__all__ = ["from_json", "from_toml", "named", "names", "to_json"]
+__all__ = ["for_detector", "from_json", "from_toml", "named", "names", "to_json"]
 
 _GROUPS: dict[str, type[Any]] = {
     key: hint
@@ -114,6 +114,11 @@ def names() -> tuple[str, ...]:
     return tuple(_NAMED)
 
 
+def for_detector(det_id: int | None) -> str | None:
+    """Give the name of the set for a detector, None where there is none."""
+    return None if det_id is None else _OF_DETECTOR.get(det_id)
+
+
 def _there_is() -> str:
     return "there is: " + ", ".join(_NAMED)
 
@@ -135,12 +140,15 @@ _NAMED = {
             " chosen on every fourth event without FACTORY_LIMIT (51 events). Well supported: the road"
             " width (120 to 130 m), the shower's distance (about 250 m) and its 5 hits. Not determined:"
             " the extra times, the numbers of modules, the muon's distance, 8 or 9 MX hits, an L2 window"
-            " of 10 or 15 ns, the length of the snapshot."
+            " of 10 or 15 ns. The time of an event is what makes snapshots as long as they are, less the"
+            " 20 ns that stored parameters of another detector leave unexplained."
         ),
         l2=Coincidence(2, 10.0, -1.0),
-        t_max_event_ns=1000.0,
+        t_max_event_ns=4110.0,
         shower=Shower(True, 5, 1, 250.0, 20.0, 100),
         mx_shower=MXShower(True, 8, 3, 110.0, 20.0, 100),
         muon=Muon(True, 5, 1, 1000.0, 120.0, 10.0, 20.0, 100),
     ),
 }
+
+_OF_DETECTOR = {44: "orca4", 133: "arca133"}
