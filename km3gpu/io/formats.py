@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from km3gpu.errors import TruncatedFileError
+from km3gpu.io.daqdump import DumpFile, is_dump
+from km3gpu.io.datagrams import DatagramFile, is_datagrams
 from km3gpu.io.dataset import DataFile
 from km3gpu.io.evt import EvtFile, is_evt
+from km3gpu.io.rawacoustics import RawAcousticsFile, is_raw_acoustics
 from km3gpu.io.rootdata import RootData
 
 __all__ = ["open_data"]
@@ -61,4 +64,7 @@ _FORMATS: tuple[tuple[Callable[[bytes], bool], Callable[[str], DataFile]], ...] 
     (lambda head: head.startswith(b"\x89HDF\r\n\x1a\n"), _hdf5),
     (lambda head: head.startswith(b"PAR1"), _parquet),
     (is_evt, EvtFile),
+    (is_datagrams, DatagramFile),
+    (is_dump, DumpFile),
+    (is_raw_acoustics, RawAcousticsFile),
 )
