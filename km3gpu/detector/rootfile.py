@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import uproot
 
 from km3gpu.errors import (
     FormatError,
@@ -50,6 +49,8 @@ def open_tree(path: str | Path, tree: str, what: str) -> Iterator[tuple[Any, Any
     FormatError
         It has no such tree, or cannot be decoded.
     """
+    import uproot  # here, since most who open a detector read no ROOT file with it
+
     name = resolve_path(str(path))
     if not Path(name).is_file():
         raise InputNotFoundError(f"no file {name!r}", remedy="check the path")
