@@ -226,6 +226,10 @@ def _hits(table: Table, event: int) -> Hits:
             f"table {table.name!r} has no {', '.join(missing)}", remedy="calibrate the chunk first"
         )
     pos = np.column_stack([_rows(table, event, f"pos_{a}") for a in "xyz"])
+    if len(pos) > 1 and not pos.any():  # as files hold them whose hits were never calibrated
+        raise CalibrationError(
+            f"all positions of table {table.name!r} are zero", remedy="calibrate the chunk first"
+        )
     t = _rows(table, event, "t")
     tot = _rows(table, event, "tot") if "tot" in table else np.zeros(len(t))
     return Hits(t, pos, tot.astype(float), _rows(table, event, "dom_id"))

@@ -101,7 +101,7 @@ def draw_coincidences(axes: Axes, panel: str, view: View) -> None:
         s=46,
         facecolors="none",
         edgecolors=COLOURS["ink"],
-        alpha=0.45,
+        alpha=float(np.clip(200 / max(len(rows), 1), 0.2, 0.6)),  # many rings, faint rings
         linewidths=0.55,
         zorder=2,
         label="coincidence on one module",

@@ -166,6 +166,12 @@ def test_hits_that_are_not_calibrated(chunk):
         plot.event_display(raw, 0)
 
 
+def test_positions_that_were_never_set(chunk):
+    zero = chunk.hits.with_columns(**{f"pos_{a}": np.zeros(100) for a in "xyz"})
+    with pytest.raises(CalibrationError, match="all positions of table 'hits' are zero"):
+        plot.event_display(Chunk(ORIGIN, {"hits": zero}), 0)
+
+
 def test_cherenkov_time_is_the_earliest_light():
     """Of all light emitted along the track, that at the Cherenkov angle comes first (Fermat)."""
     track = Track(50.0, np.array([1.0, 2.0, 3.0]), np.array([0.6, 0.0, 0.8]))
