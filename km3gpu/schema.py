@@ -192,6 +192,10 @@ _EVENT_MADE = (
     ),
     ("ra", "f8", "rad", "sky (ICRS)", "Right ascension of where the best track comes from."),
     ("dec", "f8", "rad", "sky (ICRS)", "Declination of where the best track comes from."),
+    ("healpix", "i8", "", "", "HEALPix pixel that the best track comes from, -1 for none."),
+    ("selected", "b1", "", "", "The event fulfils the conditions of the stage sky_select."),
+    ("source", "i4", "", "", "Row of the nearest source of the list of sky_select, -1 for none."),
+    ("source_separation", "f8", "rad", "", "Angle to the nearest source of that list."),
 )
 
 _CLUSTER = (

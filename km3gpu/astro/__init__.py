@@ -13,6 +13,7 @@ from km3gpu.astro.transform import (
     local_to_icrs,
     local_to_sky,
     sky_to_local,
+    turned,
 )
 
 __all__ = [
@@ -31,5 +32,6 @@ __all__ = [
     "site",
     "sky_table",
     "sky_to_local",
+    "turned",
     "utc_ns",
 ]

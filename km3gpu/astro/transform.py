@@ -41,6 +41,7 @@ __all__ = [
     "local_to_sky",
     "sky_to_local",
     "table_for",
+    "turned",
 ]
 
 FRAMES: dict[str, Any] = {
@@ -341,3 +342,35 @@ def _aanet(compat: str | None) -> bool:
     if compat not in (None, "aanet"):
         raise ConfigError(f"compat={compat!r} is not known", remedy="take 'aanet', or leave it out")
     return compat == "aanet"
+
+
+def turned(position: tuple[Any, Any], frame: str, *, of: str = "icrs") -> tuple[Any, Any]:
+    """Turn positions from one frame of `FRAMES` to another.
+
+    Parameters
+    ----------
+    position : tuple of two (n,) arrays
+        Longitude and latitude [rad]; NaN stays NaN.
+    frame, of : {"icrs", "galactic"}
+        Axes of the result, and of what is given.
+
+    Returns
+    -------
+    longitude, latitude : (n,) float64 arrays
+        Radians.
+
+    Raises
+    ------
+    UnknownNameError
+        No such frame.
+    KernelError
+        Names the first row whose angles cannot be radians.
+    """
+    matrix = frame_matrix(frame) @ frame_matrix(of).T
+    lon, lat = angles(*position)
+    shape, (lon, lat) = columns_of(longitude=lon, latitude=lat)
+    check_angles(lon, lat, "nan")
+    there, one = on_device_of(lon, matrix.ravel(), np.eye(3).ravel())
+    (x, y, z), _ = _kernels.angles_to_vectors(lon, lat, there)
+    (lon, lat), _ = _kernels.vectors_to_angles(x, y, z, one)
+    return lon.reshape(shape), lat.reshape(shape)

@@ -11,8 +11,10 @@ from km3gpu.stages.calibrate import Calibrate, calibrate
 from km3gpu.stages.coincidences import Coincidences, coincidences
 from km3gpu.stages.date import Date, date
 from km3gpu.stages.flag import Flag, flag
+from km3gpu.stages.healpix import Healpix, healpix
 from km3gpu.stages.locate import Locate, locate
 from km3gpu.stages.quality import Quality
+from km3gpu.stages.sky_select import SkySelect, sky_select
 from km3gpu.stages.stage import Stage, known, make, needed
 from km3gpu.stages.summarise import Summarise, summarise
 from km3gpu.stages.triggers import Triggers, triggers
@@ -24,8 +26,10 @@ __all__ = [
     "Coincidences",
     "Date",
     "Flag",
+    "Healpix",
     "Locate",
     "Quality",
+    "SkySelect",
     "Stage",
     "Summarise",
     "Triggers",
@@ -35,10 +39,12 @@ __all__ = [
     "coincidences",
     "date",
     "flag",
+    "healpix",
     "known",
     "locate",
     "make",
     "needed",
+    "sky_select",
     "summarise",
     "triggers",
     "veto",
