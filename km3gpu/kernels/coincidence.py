@@ -79,11 +79,11 @@ def same_module(
     min_hits : int
         Fewest members, on whatever PMTs.
     l2_window : float, optional
-        Keep a group only where a member and the next ones, `min_hits` together,
-        lie within this time [ns].
+        Keep a group only where the anchor and the next members, `min_hits`
+        together, lie within this time [ns].
     min_cos : float, optional
-        ... and the PMT axes of that member and another one within `l2_window`
-        after it have at least this cosine (axes rounded to float32).
+        ... and the PMT axes of two of the members within `l2_window` after the
+        anchor have at least this cosine (axes rounded to float32).
     dir_x, dir_y, dir_z : (n,) array, optional
         PMT axes, needed for `min_cos`.
 

@@ -184,9 +184,9 @@ def muon(
     """Find sets of coincidences that fit the Cherenkov light of a track.
 
     Each coincidence is a root.  The later ones that match it by 3B are reduced
-    to a clique; for each direction those of them that match it by 1D are
-    reduced to a clique, and where enough are left, on enough modules, they and
-    the root are found.
+    to a clique.  Where in some direction those of them that match it by 1D,
+    reduced to a clique once more, are enough and on enough modules, the root and
+    all of the first clique are found.
 
     Parameters
     ----------

@@ -31,9 +31,9 @@ class Coincidences(Stage):
     window : float
         Length of the window [ns].
     l2_window : float, optional
-        Keep a group only where two of its hits lie within this time [ns].
+        Keep a group only where its second hit comes within this time after the first [ns].
     min_cos : float, optional
-        ... and the cosine between the axes of their PMTs is at least this.
+        ... and the cosine between the axes of two PMTs within that time is at least this.
     min_hits : int
         Smallest group.
     table : str
@@ -105,9 +105,9 @@ def coincidences(
     window : float
         Length of the window [ns], ends included.
     l2_window : float, optional
-        Keep a group only where two of its hits lie within this time [ns].
+        Keep a group only where its second hit comes within this time after the first [ns].
     min_cos : float, optional
-        ... and the cosine between the axes of their PMTs is at least this.
+        ... and the cosine between the axes of two PMTs within that time is at least this.
     **options
         Other fields of `Coincidences`.
 

@@ -1,8 +1,8 @@
 """Trigger finders on the CPU: one event at a time, hits in order of time.
 
 The loops over pairs are plain and free of branches, which LLVM turns into vector
-instructions.  A direction that could only find again what was found before is
-passed over, which is where most of the time would go in bright events.
+instructions.  The search for a direction begins with the one that the event's
+last track was found in.
 """
 
 from __future__ import annotations
@@ -156,7 +156,6 @@ def muon_block(
     rst, rt, far2, tan2, top, half2 = cut[6], cut[7], cut[8], cut[9], cut[10], cut[11]
     directions = axes.shape[0] // 9
     ok = np.empty(WINDOW_CAP, np.uint8)
-    fresh = np.empty(MOST, np.uint8)
     member = np.empty(MOST + 1, np.int64)
     matched = np.empty(MOST + 1, np.int64)
     matches = np.empty(MOST * MOST, np.uint8)
@@ -210,22 +209,16 @@ def muon_block(
             _pick(chosen, k, member)
             for i in range(k):
                 q = chosen[i]
-                member[i], fresh[i] = q, 1
+                member[i] = q
                 cx[i], cy[i], cz[i], ct[i] = x[q] - rx, y[q] - ry, z[q] - rz, t[q] - rtime
-            news = k
             # the direction that found the last track of the event is tried first
             for begin in range(-AT_ONCE, directions, AT_ONCE):
-                if news == 0:
+                if state[r] & FOUND:
                     break
                 low, high = (hint, hint + 1) if begin < 0 else (begin, min(begin + AT_ONCE, directions))
                 _match_root(ok_at, number, k, cx, cy, cz, ct, axes, low, high, cut)
                 for g in range(high - low):
                     if number[g] + 1 < least:
-                        continue
-                    news_here = 0
-                    for i in range(k):
-                        news_here += ok_at[i * AT_ONCE + g] & fresh[i]
-                    if news_here == 0:
                         continue
                     a = axes[low + g :: directions]
                     a0, a1, a2, b0, b1, b2 = a[0], a[1], a[2], a[3], a[4], a[5]
@@ -253,15 +246,12 @@ def muon_block(
                         continue
                     state[r] |= FOUND
                     hint = low + g
-                    found[r] = 1
-                    for i in range(count):
-                        found[chosen[i]] = 1
-                        last[r] = max(last[r], chosen[i])
-                    # from now on only hits not found yet matter, and later ones
-                    news = 0
-                    for i in range(k):
-                        fresh[i] = found[member[i]] == 0 or member[i] > last[r]
-                        news += fresh[i]
+                    break
+            if state[r] & FOUND:
+                found[r] = 1
+                for i in range(k):
+                    found[member[i]] = 1
+                    last[r] = max(last[r], member[i])
     return NONE
 
 

@@ -252,6 +252,9 @@ def muon(
                     pt[i] = t[q] - rt
                 cuda.syncthreads()
                 for g in range(directions):
+                    # all threads read it between the same two barriers
+                    if shared[3] != 0:
+                        break
                     if me == 0:
                         shared[1] = 0
                     cuda.syncthreads()
@@ -313,11 +316,11 @@ def muon(
                         continue
                     if me == 0:
                         shared[3] = FOUND
-                    for i in range(me, count, size):
-                        if degree[i] < _GONE:
-                            found[member[i]] = 1
-                            cuda.atomic.max(shared, 2, np.int32(member[i] - r))
                     cuda.syncthreads()
+                if shared[3] != 0:
+                    for i in range(me, count, size):
+                        found[member[i]] = 1
+                        cuda.atomic.max(shared, 2, np.int32(member[i] - r))
         cuda.syncthreads()
         if me == 0:
             kind |= shared[3]

@@ -45,10 +45,8 @@ def same_module(
 def _tight(group: list[int], t: Any, least: int, window: Any, min_cos: Any, axes: Any) -> bool:
     if window is None:
         return True
-    for k, a in enumerate(group):
-        near = [i for i in group[k:] if t[i] - t[a] <= window]
-        if len(near) < least:
-            continue
-        if min_cos is None or any(float(np.dot(axes[a], axes[b])) >= min_cos for b in near[1:]):
-            return True
-    return False
+    near = [i for i in group if t[i] - t[group[0]] <= window]
+    if len(near) < least:
+        return False
+    pairs = itertools.combinations(near, 2)
+    return min_cos is None or any(float(np.dot(axes[a], axes[b])) >= min_cos for a, b in pairs)

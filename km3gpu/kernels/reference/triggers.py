@@ -119,8 +119,8 @@ def muon(
                 along = clique([q for q in together if by_1d(root, q)], by_1d)
                 modules = {int(sites.module[q]) for q in [root, *along]}
                 if len(along) + 1 >= number_of_hits and len(modules) >= number_of_modules:
-                    found[[root, *along]] = 1
-                    last[root] = max([last[root], *along])
+                    found[[root, *together]] = 1
+                    last[root] = max(together)
                     state[root] = _FOUND
     return found, last, state
 

@@ -3,9 +3,9 @@
 Hits of one module in order of time: the first is an anchor, all hits up to a
 window after it (ends included) are its members, the next hit is the next
 anchor.  A group with enough members is a coincidence.  L2 wants enough members
-within a shorter window, and a pair of them whose PMTs look the same way.  The
-stored trigger flags of real events follow this rule and not a chain of
-neighbours or a sliding window.
+within a shorter window after the anchor, and a pair of them whose PMTs look the
+same way.  The stored trigger flags of real events follow this rule and not a
+chain of neighbours or a sliding window.
 """
 
 from __future__ import annotations
@@ -39,25 +39,27 @@ def is_tight(
     dir_z: Any,
     min_cos: float,
 ) -> bool:
-    """Tell whether some member begins a window that holds enough members, and a pair with it.
+    """Tell whether a shorter window after the anchor holds enough members, and a pair among them.
 
     The axes are float32: the products of two are exact in float64, so fused
     multiply-adds change nothing and every backend decides alike.
     """
-    for p in range(start, stop - min_hits + 1):
+    anchor = t[order[start]]
+    if stop - start < min_hits or not is_member(t[order[start + min_hits - 1]], anchor, window):
+        return False
+    if min_cos <= -1.0:
+        return True
+    p = start
+    while p < stop and is_member(t[order[p]], anchor, window):
         a = order[p]
-        if is_member(t[order[p + min_hits - 1]], t[a], window):
-            if min_cos <= -1.0:
+        for q in range(start, p):
+            b = order[q]
+            cosine = (
+                float(dir_x[a]) * float(dir_x[b])
+                + float(dir_y[a]) * float(dir_y[b])
+                + float(dir_z[a]) * float(dir_z[b])
+            )
+            if cosine >= min_cos:
                 return True
-            q = p + 1
-            while q < stop and is_member(t[order[q]], t[a], window):
-                b = order[q]
-                cosine = (
-                    float(dir_x[a]) * float(dir_x[b])
-                    + float(dir_y[a]) * float(dir_y[b])
-                    + float(dir_z[a]) * float(dir_z[b])
-                )
-                if cosine >= min_cos:
-                    return True
-                q += 1
+        p += 1
     return False
