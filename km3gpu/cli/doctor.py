@@ -163,7 +163,15 @@ def _kernels(everything: bool) -> dict[str, Any]:
         "why": f"{len(bad)} spill, or take too many registers" if bad else f"with CUDA {tools.cuda}",
         "compiled": len(made),
         "table": [{**dataclasses.asdict(c), "good": c.good} for c in made] if everything else None,
+        "rooflines": _rooflines(made) if everything else None,
     }
+
+
+def _rooflines(made: list[Any]) -> list[dict[str, Any]]:
+    """Compute occupancy and least times on known cards, beside the time measured on this CPU."""
+    from km3gpu.kernels import roofline
+
+    return [line.as_dict() for line in roofline.lines(made, roofline.cpu_times())]
 
 
 def _usable_cpus() -> int:
@@ -222,7 +230,36 @@ def _show(found: Mapping[str, Any]) -> None:
         facts("packages", found["packages"].items()),
     )
     if kernels.get("table"):
-        show("", _ladder(kernels["table"]))
+        show("", _ladder(kernels["table"]), "", _best_times(kernels["rooflines"]))
+
+
+def _best_times(lines: list[dict[str, Any]]) -> Table:
+    """Show the least time per item on each card; occupancy is that of the newest architecture."""
+    from km3gpu.cli.printing import grid
+
+    cards = list(dict.fromkeys(line["card"] for line in lines))
+    by: dict[str, dict[str, dict[str, Any]]] = {}
+    for line in lines:  # the first signature of each kernel: the figures are for that one
+        by.setdefault(line["kernel"], {}).setdefault(line["card"], line)
+    rows = []
+    for kernel, on in by.items():
+        any_line = next(iter(on.values()))
+        cpu = "" if any_line["cpu_ns"] is None else f"{any_line['cpu_ns']:.3g}"
+        occupancy = f"{100 * min(line['occupancy'] for line in on.values()):.0f} %"
+        best = [f"{on[card]['roofline_ns']:.2g}" if card in on else "" for card in cards]
+        moved = f"{any_line['bytes_per_item']:g}"
+        rows.append([kernel, any_line["item"], moved, any_line["float64_operations"], occupancy, cpu, *best])
+    heads = [
+        "kernel",
+        "item",
+        ">bytes",
+        ">f64 ops",
+        ">occupancy",
+        ">this CPU [ns]",
+        *(f">{c}" for c in cards),
+    ]
+    title = "at best, ns per item: the cards' times and occupancy are computed, not measured"
+    return grid(title, heads, rows)
 
 
 def _ladder(cubins: list[dict[str, Any]]) -> Table:

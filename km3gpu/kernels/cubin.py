@@ -82,6 +82,8 @@ class Cubin:
         Per block.
     code_bytes : int
         Size of the cubin.
+    float64_operations : int
+        Of double precision in the code, a fused multiply-add being two.
     """
 
     kernel: str
@@ -93,6 +95,7 @@ class Cubin:
     stack_bytes: int
     shared_bytes: int
     code_bytes: int
+    float64_operations: int = 0
 
     @property
     def good(self) -> bool:
@@ -211,6 +214,7 @@ def assemble(kernel: Kernel, signature: tuple[str, ...], architecture: Architect
         stack_bytes=_number(r"(\d+) bytes stack frame", done.stderr),
         shared_bytes=_number(r"(\d+) bytes smem", done.stderr, 0),
         code_bytes=size,
+        float64_operations=_float64_operations(text),
     )
 
 
@@ -271,6 +275,12 @@ def _type(text: str) -> Any:
     name, bracket, inside = text.partition("[")
     scalar = getattr(nb, _SCALARS[name])
     return nb.Array(scalar, 1 + inside.count(","), "C") if bracket else scalar
+
+
+def _float64_operations(text: str) -> int:
+    twice = re.findall(r"^\s*fma\.\w+\.f64", text, re.MULTILINE)
+    once = re.findall(r"^\s*(?:add|sub|mul|div|sqrt|rcp|min|max)\.(?:\w+\.)?f64", text, re.MULTILINE)
+    return 2 * len(twice) + len(once)
 
 
 def _number(pattern: str, text: str, default: int | None = None) -> int:

@@ -10,9 +10,11 @@ return the smallest fault (see `km3gpu.kernels.scalar.fault`).  The CUDA driver
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import importlib
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -26,7 +28,7 @@ from km3gpu import backend as _backend
 from km3gpu.errors import BackendError
 from km3gpu.kernels.scalar.fault import NONE
 
-__all__ = ["NONE", "Kernel", "block", "blocks", "run", "threads"]
+__all__ = ["NONE", "Kernel", "Launch", "block", "blocks", "recording", "run", "threads"]
 
 # Below this many hits a parallel region costs more than it saves.
 _PARALLEL_FROM = 32_768
@@ -123,6 +125,40 @@ class Kernel:
         return found
 
 
+@dataclass(frozen=True)
+class Launch:
+    """One launch as it was: what ran, where, over how many items, with which arguments.
+
+    Attributes
+    ----------
+    args : tuple
+        Copies of the arguments before the kernel ran.
+    """
+
+    kernel: Kernel
+    where: str
+    n: int
+    args: tuple[Any, ...]
+
+    def again(self) -> int:
+        """Run it once more, on the same copies; give its fault."""
+        return run(self.kernel, self.where, self.n, *self.args)
+
+
+_recorders: list[list[Launch]] = []
+
+
+@contextlib.contextmanager
+def recording() -> Iterator[list[Launch]]:
+    """Record all launches of this process, to look at them, compare or time them."""
+    launches: list[Launch] = []
+    _recorders.append(launches)
+    try:
+        yield launches
+    finally:
+        _recorders[:] = [r for r in _recorders if r is not launches]
+
+
 def where_of(*arrays: Any) -> str:
     """Tell the backend's name for `arrays`, quickly for plain numpy."""
     for a in arrays:
@@ -155,6 +191,10 @@ def run(kernel: Kernel, where: str, n: int, *args: Any, work: int | None = None)
     """
     if n == 0:
         return NONE
+    if _recorders:
+        copies = tuple(a.copy() if hasattr(a, "copy") else a for a in args)
+        for launches in _recorders:
+            launches.append(Launch(kernel, where, n, copies))
     if where == "cpu":
         assert kernel.block is not None
         assert kernel.blocks is not None
@@ -206,20 +246,26 @@ def _compiled(function: Callable[..., Any], **options: Any) -> Any:
         dispatcher = numba.njit(function, cache=True, **options)
     except RuntimeError:  # no place on this machine where a cache could be kept
         return numba.njit(function, **options)
-    # numba looks at the driver's own file only; the scalar functions are in others,
+    # numba looks at the driver's own file only; the functions that it calls are in others,
     # and code compiled from older ones must not be taken up again.
     kept = dispatcher._cache._cache_file
-    kept._source_stamp = (kept._source_stamp, _sources())
+    kept._source_stamp = (kept._source_stamp, sources_digest(Path(function.__code__.co_filename)))
     return dispatcher
 
 
-def _sources() -> str:
-    global _digest
-    if not _digest:
-        here = Path(__file__).parent
-        files = [*sorted((here / "scalar").glob("*.py")), *sorted((here / "cpu").glob("*.py"))]
-        _digest = hashlib.sha256(b"\0".join(f.read_bytes() for f in files)).hexdigest()
-    return _digest
+@functools.cache
+def sources_digest(path: Path) -> str:
+    """Hash a file of this room and the files of the room that it is made of."""
+    found: dict[Path, bytes] = {}
+    todo = [path]
+    while todo:
+        file = todo.pop()
+        if file in found or not file.is_file():
+            continue
+        found[file] = file.read_bytes()
+        names = re.findall(rb"^from km3gpu\.kernels\.((?:scalar|cpu)\.\w+) import", found[file], re.MULTILINE)
+        todo += [_HERE.joinpath(*name.decode().split(".")).with_suffix(".py") for name in names]
+    return hashlib.sha256(b"\0".join(found[file] for file in sorted(found))).hexdigest()
 
 
-_digest = ""
+_HERE = Path(__file__).parent

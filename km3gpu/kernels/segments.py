@@ -30,30 +30,33 @@ __all__ = [
 
 _F8, _I8, _I4 = np.dtype(np.float64), np.dtype(np.int64), np.dtype(np.int32)
 
+# of a segment, as DAQ events have hits
+_ROWS = 1000
+
 _EXPAND = Kernel(
     "segments.expand", _cpu.expand_block, _cpu.expand_blocks, (("i8[]", "i4[]"),),
     bytes_per_item=4, item="row", registers=32, checks=False,
 )  # fmt: skip
 _TOTAL = Kernel(
     "segments.total", _cpu.total_block, _cpu.total_blocks, (("i8[]", "f8[]", "f8[]"),),
-    bytes_per_item=24, item="segment", registers=40,
+    bytes_per_item=8 * _ROWS + 24, item="segment", registers=40,
     threads_per_block=128, threads_per_item=32, checks=False,
 )  # fmt: skip
 _EXTREME = tuple(("i8[]", f"{d}[]", d, f"{d}[]") for d in ("f8", "i8"))
 _MINIMUM = Kernel(
     "segments.minimum", _cpu.minimum_block, _cpu.minimum_blocks, _EXTREME,
-    bytes_per_item=24, item="segment", registers=48,
+    bytes_per_item=8 * _ROWS + 24, item="segment", registers=48,
     threads_per_block=128, threads_per_item=32, checks=False,
 )  # fmt: skip
 _MAXIMUM = Kernel(
     "segments.maximum", _cpu.maximum_block, _cpu.maximum_blocks, _EXTREME,
-    bytes_per_item=24, item="segment", registers=48,
+    bytes_per_item=8 * _ROWS + 24, item="segment", registers=48,
     threads_per_block=128, threads_per_item=32, checks=False,
 )  # fmt: skip
 # The CPU sorts segments one by one; a GPU merges runs of all of them, level by level.
 _ORDER = Kernel(
     "segments.order", _cpu.order_block, _cpu.order_blocks, (),
-    bytes_per_item=20, item="segment", registers=0, checks=False,
+    bytes_per_item=20 * _ROWS, item="segment", registers=0, checks=False,
 )  # fmt: skip
 _MERGE = Kernel(
     "segments.merge", None, None, (("i8", "i8[]", "i4[]", "i4[]", "i8[]", "i8[]", "i8[]"),),

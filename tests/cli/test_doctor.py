@@ -67,10 +67,18 @@ def test_the_ladder_by_kernel_and_architecture(km3gpu, monkeypatch, spill):
     monkeypatch.setattr(cubin, "report", lambda *_, **__: made)
     said = km3gpu("doctor", "--kernels")
     assert said.code == (1 if spill else 0)
-    rows = [line.split() for line in said.out.splitlines() if line.startswith("calibrate.hits")]
+    ladder, best = said.out.split("at best, ns per item")
+    rows = [line.split() for line in ladder.splitlines() if line.startswith("calibrate.hits")]
     marked = ["47", "!", "49", "!"] if spill else ["47", "49"]
     assert rows == [["calibrate.hits", *n, *marked, "64", str(spill), "0", "0"] for n in ([], ["2"])]
     assert ("failed: 4 spill" if spill else "compile: with CUDA") in said.out
+    # computed for the cards of these architectures, beside what this CPU takes
+    assert "computed, not measured" in best
+    assert "V100 SXM2  H100 SXM" in best
+    (line,) = [line.split() for line in best.splitlines() if line.startswith("calibrate.hits")]
+    assert line[1:3] == ["hit", "66"]
+    assert float(line[-3]) > 0
+    assert float(line[-2]) == pytest.approx(66 / 900, abs=0.001)
 
 
 def test_a_kernel_that_does_not_compile(km3gpu, monkeypatch):

@@ -88,7 +88,7 @@ def body(text: str) -> str:
 
 
 def test_a_kernel_that_spills_is_not_good() -> None:
-    row = cubin.Cubin("k", "", (8, 0), 30, 32, 0, 0, 0, 1000)
+    row = cubin.Cubin("k", "", (8, 0), 30, 32, 0, 0, 0, 1000, 0)
     assert row.good
     for change in ({"spill_bytes": 8}, {"stack_bytes": 8}, {"registers": 33}):
         assert not cubin.Cubin(**{**vars(row), **change}).good

@@ -79,14 +79,11 @@ def test_many_threads_may_ask_for_parallel_code_at_once() -> None:
         assert all(pool.map(work, range(40)))
 
 
-def test_compiled_code_is_kept_and_renewed_when_a_scalar_function_changes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_compiled_code_is_kept_and_renewed_when_a_scalar_function_changes(tmp_path: Path) -> None:
     # a driver is compiled from functions of other files, which numba's cache does not look at
     (tmp_path / "one.py").write_text(
         "from km3gpu.kernels import launch\n"
-        "from numba.extending import register_jitable\n"
-        "launch._digest = open('digest').read()\n"
+        "launch.sources_digest = lambda path: open('digest').read()\n"
         "from scalar_part import number\n"
         "@launch.block\n"
         "def driver(start, stop):\n"
@@ -109,13 +106,31 @@ def test_compiled_code_is_kept_and_renewed_when_a_scalar_function_changes(
     assert run("b", 2) == "2 0"  # not the stale code
 
 
-def test_the_digest_covers_scalar_functions_and_drivers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launch, "_digest", "")
-    first = launch._sources()
+@pytest.mark.parametrize(
+    ("changed", "renewed"),
+    [
+        ("scalar/lookup.py", {"calibrate", "fused"}),
+        ("scalar/decode.py", {"decode", "fused"}),
+        ("cpu/columns.py", {"calibrate", "fused"}),
+        ("cpu/segments.py", {"segments"}),
+        ("scalar/fault.py", {"calibrate", "decode", "fused"}),
+    ],
+)
+def test_the_digest_covers_all_that_a_driver_is_made_of(
+    monkeypatch: pytest.MonkeyPatch, changed: str, renewed: set[str]
+) -> None:
+    names = ("calibrate", "decode", "fused", "segments")
+
+    def digests() -> dict[str, str]:
+        launch.sources_digest.cache_clear()
+        return {n: launch.sources_digest(PACKAGE / "cpu" / f"{n}.py") for n in names}
+
+    before = digests()
     read = Path.read_bytes
-    monkeypatch.setattr(Path, "read_bytes", lambda p: read(p) + (b"#" if p.name == "calibrate.py" else b""))
-    monkeypatch.setattr(launch, "_digest", "")
-    assert launch._sources() != first
+    monkeypatch.setattr(Path, "read_bytes", lambda p: read(p) + (b"#" if p == PACKAGE / changed else b""))
+    after = digests()
+    launch.sources_digest.cache_clear()
+    assert {n for n in names if before[n] != after[n]} == renewed
 
 
 def test_kernels_without_a_place_for_a_cache_still_compile(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,268 @@
+"""Every kernel at work on made-up data of any size.
+
+For checks on a GPU and for timings: the data have the shape of real ones (hits
+in runs of a module, events of a thousand hits), not their physics.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from km3gpu.kernels import (
+    calibrate,
+    coincidence,
+    decode,
+    flags,
+    fused,
+    healpix,
+    lookup,
+    overlaps,
+    rows,
+    segments,
+    select,
+    sky,
+    triggers,
+)
+from km3gpu.kernels.lookup import PmtLookup
+
+__all__ = ["EXAMPLES", "Put"]
+
+Put: TypeAlias = Callable[[Any], Any]
+"""Moves an array, or the arrays of a PmtLookup, to the backend to work on."""
+
+_MODULES, _CHANNELS = 345, 31
+_PER_EVENT = 1000
+_DAY_NS, _FIRST_DAY, _DAYS = 86_400_000_000_000, 17_000, 40
+
+
+def _offsets(n: int) -> Any:
+    """Cut `n` rows into events of a thousand, with an empty one in between."""
+    edges = np.minimum(np.arange(0, n + _PER_EVENT, _PER_EVENT), n)
+    return np.insert(edges, len(edges) // 2, edges[len(edges) // 2]).astype(np.int64)
+
+
+def _hits(rng: Any, n: int) -> dict[str, Any]:
+    """Hits in runs of about four of a module, times of a frame."""
+    modules = 808_000_000 + 37 * np.arange(_MODULES)
+    dom = np.repeat(rng.choice(modules, n // 4 + 1), 4)[:n].astype(np.int32)
+    return {
+        "dom_id": dom,
+        "channel_id": rng.integers(0, _CHANNELS, n, np.uint8),
+        "tdc": rng.integers(0, 20_000, n, np.uint32) + np.uint32(50_000_000),
+        "tot": rng.integers(0, 256, n, np.uint16).astype(np.uint8),
+    }
+
+
+def _table(rng: Any) -> PmtLookup:
+    n = _MODULES * _CHANNELS
+    at = np.arange(_MODULES)
+    rows = rng.normal(size=(n, 7)) * 100
+    rows[:, 4:] /= np.linalg.norm(rows[:, 4:], axis=1)[:, None]
+    return lookup.build(808_000_000 + 37 * at, at * _CHANNELS, np.full(_MODULES, _CHANNELS), rows)
+
+
+def _columns(put: Put, columns: dict[str, Any]) -> Any:
+    return tuple(put(c) for c in columns.values())
+
+
+def _calibrate(rng: Any, n: int, put: Put) -> dict[str, Any]:
+    table, hits = put(_table(rng)), _hits(rng, n)
+    by_pmt = lookup.build(np.arange(1000), np.arange(1000), np.ones(1000, int), rng.normal(size=(1000, 7)))
+    dom, channel, tdc, tot = _columns(put, hits)
+    made = calibrate.hits(dom, channel, tdc, tot, table, slewing=calibrate.SLEWING)
+    small = calibrate.hits(dom, channel, tdc, tot, table, dtype=np.float32)
+    placed = calibrate.pmt_hits(put(rng.integers(0, 1000, n).astype(np.int32)), put(by_pmt))
+    return {
+        **made,
+        **{f"{c} float32": v for c, v in small.items()},
+        **{f"{c} by PMT": v for c, v in placed.items()},
+    }
+
+
+def _coincidence(rng: Any, n: int, put: Put) -> dict[str, Any]:
+    hits, offsets = _hits(rng, n), put(_offsets(n))
+    t = put(hits.pop("tdc").astype(float))
+    dom, channel, tot = _columns(put, hits)
+    axes = dict(zip(("dir_x", "dir_y", "dir_z"), (put(a) for a in rng.normal(size=(3, n))), strict=True))
+    cut = {"window": 1000.0, "l2_window": 500.0, "min_cos": 0.1, **axes}
+    out: dict[str, Any] = {}
+    for name, options in (("L1", {"window": 1000.0}), ("L2", cut)):
+        found = coincidence.same_module(offsets, dom, channel, t, tot, t, t, t, **options)
+        out |= {f"{name} offsets": found[0], f"{name} number": found[2]}
+        out |= {f"{name} {c}": v for c, v in found[1].items()}
+    return out
+
+
+def _baskets(rng: Any, n: int, size: int) -> tuple[Any, Any]:
+    """Vectors of DAQ hits as ROOT writes them."""
+    counts = np.diff(_offsets(n))
+    hits = _hits(rng, n)
+    record = np.zeros(
+        n, [("dom", ">i4"), ("c", "u1"), ("t", "<u4"), ("tot", "u1"), ("more", f"V{size - 10}")]
+    )
+    for field, column in zip(("dom", "c", "t", "tot"), hits.values(), strict=True):
+        record[field] = column
+    body = record.tobytes()
+    parts, at = [], 0
+    for count in counts.tolist():
+        parts.append(struct.pack(">IHi", 0, 1, count) + body[at : at + size * count])
+        at += size * count
+    edges = np.concatenate([[0], np.cumsum(10 + size * counts)])
+    return np.frombuffer(bytearray(b"".join(parts)), np.uint8), edges.astype(np.int64)
+
+
+def _decode(rng: Any, n: int, put: Put) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for function, size in ((decode.snapshot_hits, 10), (decode.triggered_hits, 24)):
+        raw, edges = _baskets(rng, n, size)
+        offsets, columns = function(put(raw), put(edges))
+        out |= {f"offsets of {size}": offsets, **{f"{c} of {size}": v for c, v in columns.items()}}
+    headers = rng.integers(0, 256, 76 * n, np.uint16).astype(np.uint8)
+    return out | decode.event_headers(put(headers), put(76 * np.arange(n + 1)))
+
+
+def _fused(rng: Any, n: int, put: Put) -> dict[str, Any]:
+    table = put(_table(rng))
+    out: dict[str, Any] = {}
+    for function, size in ((fused.snapshot_hits, 10), (fused.triggered_hits, 24)):
+        raw, edges = _baskets(rng, n, size)
+        offsets, columns = function(put(raw), put(edges), table, slewing=calibrate.SLEWING)
+        out |= {f"offsets of {size}": offsets, **{f"{c} of {size}": v for c, v in columns.items()}}
+    return out
+
+
+def _flags(rng: Any, n: int, put: Put) -> dict[str, Any]:
+    hits, offsets = _hits(rng, n), _offsets(n)
+    some = rng.random(n) < 0.4
+    kept = np.concatenate([[0], np.cumsum(some)])[offsets]
+    triggered = tuple(put(c[some]) for c in hits.values())
+    trig = put(rng.integers(1, 2**40, int(some.sum())).astype(np.uint64))
+    masks, missed = flags.transfer(put(offsets), _columns(put, hits), put(kept), triggered, trig)
+    return {"trig": masks, "missed": np.array([missed])}
+
+
+def _unit(rng: Any, n: int) -> Any:
+    v = rng.normal(size=(3, n))
+    return v / np.linalg.norm(v, axis=0)
+
+
+def _earth(rng: Any) -> tuple[Any, Any, Any]:
+    """Make a table of days, a site and a frame, of numbers of the right size."""
+    table = rng.uniform(-1e-3, 1e-3, (_DAYS, 44))
+    table[:, 0], table[:, 1] = rng.uniform(0, 2 * np.pi, _DAYS), 6.3
+    table[:, 4:8] *= 1e-3
+    table[:, 16:28] *= 0.1
+    table[:, 28:40:4] = _unit(rng, _DAYS).T
+    table[:, 40] = rng.uniform(0.98, 1.02, _DAYS)
+    site = np.array([*np.eye(3).ravel(), -3e-7, 1.1e-6, 1.7e-7, 0.5e-7, 1.5e-7])
+    return table, site, np.eye(3)[[1, 2, 0]].ravel()
+
+
+def _times(rng: Any, n: int) -> Any:
+    return rng.integers(_FIRST_DAY * _DAY_NS, (_FIRST_DAY + _DAYS) * _DAY_NS, n)
+
+
+def _sky(rng: Any, n: int, put: Put) -> dict[str, Any]:
+    table, site, frame = (put(a) for a in _earth(rng))
+    t = put(_times(rng, n))
+    v: Any = tuple(put(np.ascontiguousarray(a)) for a in _unit(rng, n))
+    start = _FIRST_DAY * _DAY_NS
+    angles, _ = sky.local_to_sky(t, v, table, start, site, frame)
+    vectors, _ = sky.local_to_sky(t, v, table, start, site, frame, vectors=True)
+    back, _ = sky.sky_to_local(t, angles, table, start, site, frame)
+    there, _ = sky.sky_to_local(t, vectors, table, start, site, frame)
+    body = np.random.default_rng(7).normal(size=(_DAYS, 18)) * 1e-6
+    seen, _ = sky.body_to_local(t, put(body), table, start, site)
+    turned, _ = sky.vectors_to_angles(v[0], v[1], v[2], frame)
+    again, _ = sky.angles_to_vectors(*turned, frame)
+    groups = {
+        "angles": angles, "vectors": vectors, "back": back, "there": there,
+        "body": seen, "turned": turned, "again": again,
+    }  # fmt: skip
+    return {f"{name} {k}": c for name, columns in groups.items() for k, c in enumerate(columns)}
+
+
+def _healpix(rng: Any, n: int, put: Put) -> dict[str, Any]:
+    v: Any = tuple(put(np.ascontiguousarray(a)) for a in _unit(rng, n))
+    table, site, frame = (put(a) for a in _earth(rng))
+    pixel, _ = healpix.pixels(v[0], v[1], v[2], 64)
+    (longitude, latitude), _ = healpix.centres(pixel, 64)
+    counts = put(np.zeros(12 * 64 * 64, np.int64))
+    healpix.local_counts(put(_times(rng, n)), v, table, _FIRST_DAY * _DAY_NS, site, frame, counts, 64)
+    return {"pixel": pixel, "longitude": longitude, "latitude": latitude, "counts": counts}
+
+
+def _overlaps(rng: Any, n: int, put: Put) -> dict[str, Any]:
+    offsets = _offsets(n)
+    event = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets)).astype(np.int32)
+    first = rng.random(n) * 1e4
+    first = first[np.lexsort((first, event))]
+    last = first + rng.random(n) * 10
+    merged = overlaps.merge(put(offsets), put(first), put(last), 1.0)
+    low, high = overlaps.within(put(event), put(first), put(last), put(offsets), put(first))
+    return {"merged": merged, "low": low, "high": high}
+
+
+def _rows(rng: Any, n: int, put: Put) -> dict[str, Any]:
+    hits = _hits(rng, n)
+    return {"row": rows.pmt_rows(put(hits["dom_id"]), put(hits["channel_id"]), put(_table(rng)))}
+
+
+def _segments(rng: Any, n: int, put: Put) -> dict[str, Any]:
+    offsets, t = put(_offsets(n)), put(np.round(rng.random(n) * 1e4, 1))
+    whole = put(rng.integers(-1000, 1000, n))
+    index, kept = segments.compact(whole > 0, offsets)
+    return {
+        "segment": segments.expand(offsets), "total": segments.total(offsets, t),
+        "minimum": segments.minimum(offsets, t), "maximum": segments.maximum(offsets, t),
+        "least": segments.minimum(offsets, whole), "most": segments.maximum(offsets, whole),
+        "order": segments.order(offsets, put(_hits(rng, n)["dom_id"]), t), "index": index, "kept": kept,
+    }  # fmt: skip
+
+
+def _select(rng: Any, n: int, put: Put) -> dict[str, Any]:
+    stages = np.arange(n + 1) * 3
+    best = select.best_track(
+        put(_offsets(n)), put(rng.random(n)), put(np.full(n, 4000, np.int32)), put(stages),
+        put(rng.integers(0, 110, 3 * n).astype(np.int32)), 4000, 0, 99,
+    )  # fmt: skip
+    return {"best": best}
+
+
+def _triggers(rng: Any, n: int, put: Put) -> dict[str, Any]:
+    # coincidences, not hits: tens in an event, since the search is of pairs and cliques
+    m = n // 30
+    edges = np.minimum(np.arange(0, m + 20, 20), m).astype(np.int64)
+    x, y, z = (put(a) for a in rng.uniform(-150, 150, (3, m)))
+    module = rng.integers(1, 60, m).astype(np.int32)
+    hits = triggers.sites(put(edges), put(module), x, y, z, put(rng.uniform(0, 1500, m)))
+    axes = put(triggers.direction_axes(_unit(rng, 30).T))
+    rule: Any = {"number_of_hits": 4, "number_of_modules": 3, "d_max": 150.0, "t_max_extra": 20.0}
+    rule["factory_limit"] = 100
+    found = {
+        "muon": triggers.muon(hits, axes, road_width=90.0, **rule),
+        "shower": triggers.shower(hits, **rule),
+        "mixed": triggers.mixed(hits, hits, **rule),
+    }
+    return {f"{name} {k}": c for name, columns in found.items() for k, c in enumerate(columns)}
+
+
+EXAMPLES: dict[str, Callable[[Any, int, Put], dict[str, Any]]] = {
+    "calibrate": _calibrate,
+    "coincidence": _coincidence,
+    "decode": _decode,
+    "flags": _flags,
+    "fused": _fused,
+    "healpix": _healpix,
+    "overlaps": _overlaps,
+    "rows": _rows,
+    "segments": _segments,
+    "select": _select,
+    "sky": _sky,
+    "triggers": _triggers,
+}
+"""By module: ``example(rng, n, put)`` runs all its kernels on about `n` rows; gives what they gave."""
