@@ -239,13 +239,21 @@ def code_version() -> str:
 
 
 def file_digest(path: str) -> str:
-    """Compute ``"sha256:<hex>"`` of a file's bytes; kept until size or mtime change.
+    """Compute ``"sha256:<hex>"`` of the bytes of a file or URL; kept until size or mtime change.
 
     Raises
     ------
     InputNotFoundError
         There is no such file.
     """
+    if "://" in path:
+        import fsspec
+
+        try:
+            with fsspec.open(path, "rb") as remote:
+                return "sha256:" + hashlib.file_digest(remote, "sha256").hexdigest()
+        except FileNotFoundError:
+            raise InputNotFoundError(f"no file {path!r}", remedy="check the URL") from None
     try:
         stat = Path(path).stat()
     except FileNotFoundError:

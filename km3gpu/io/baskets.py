@@ -27,6 +27,7 @@ __all__ = ["Basket", "basket_range", "claimed_bytes", "entry_bytes", "entry_offs
 _KEY = struct.Struct(">ihiIh")
 _HEAD = struct.Struct(">Hiiii")  # version, buffer size, entry size, entries, end of the data
 _HEAD_SIZE = _HEAD.size + 1
+_LONGEST_KEY = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +172,7 @@ def _read_basket(file: RootFile, branch: Branch, index: int) -> Basket:
     if nbytes != len(record):
         raise UnreadableError(f"it claims {nbytes} bytes, its branch {len(record)}")
     body = record[keylen:]
-    if objlen < border or objlen > most_unpacked(body):
+    if objlen < border or objlen > most_unpacked(body, len(body)):
         raise UnreadableError(f"it claims {objlen} bytes, {border} of them data, out of {len(body)}")
     if objlen > len(body):
         body = decompress(body, objlen)
@@ -230,9 +231,9 @@ def claimed_bytes(tree: Tree, branch: Branch, start: int, stop: int) -> int:
             continue
         size = min(int(branch.baskets.nbytes[index]), tree.file.size - seek)
         if size >= _KEY.size:
-            _, _, objlen, _, keylen = _KEY.unpack_from(tree.file.data, seek)
-            body = tree.file.data[seek + max(keylen, 0) : seek + size]
-            most += min(max(objlen, 0), max(most_unpacked(body), len(body)))
+            head = tree.file.span(seek, min(size, _LONGEST_KEY))
+            _, _, objlen, _, keylen = _KEY.unpack_from(head, 0)
+            most += min(max(objlen, 0), most_unpacked(head[max(keylen, 0) :], size))
     return most
 
 

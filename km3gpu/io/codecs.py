@@ -76,9 +76,9 @@ def decompress(data: Any, size: int) -> Any:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def most_unpacked(data: Any) -> int:
-    """Give the most bytes that a record could decompress to, by its size and codec."""
-    return len(data) * _MOST_PER_BYTE.get(bytes(data[:2]), 1)
+def most_unpacked(head: Any, size: int) -> int:
+    """Give the most bytes that a record of `size` could decompress to, by the codec of its first block."""
+    return size * _MOST_PER_BYTE.get(bytes(head[:2]), 1)
 
 
 @functools.cache

@@ -18,7 +18,7 @@ from km3gpu.backend import Backend
 from km3gpu.definitions import DaqDataType
 from km3gpu.errors import FormatError, UnknownNameError
 from km3gpu.io.dataset import Dataset, Wanted
-from km3gpu.io.rootfile import map_file
+from km3gpu.io.filebytes import map_file
 from km3gpu.io.slices import EVENTS, STATUS, status_columns
 from km3gpu.io.summaryslices import RATES
 from km3gpu.io.timeslices import TREES as TIMESLICES

@@ -13,7 +13,7 @@ import numpy as np
 from km3gpu.backend import Backend
 from km3gpu.errors import FormatError, UnknownNameError
 from km3gpu.io.dataset import Dataset, Wanted
-from km3gpu.io.rootfile import map_file
+from km3gpu.io.filebytes import map_file
 from km3gpu.table import Table, counts_to_offsets
 
 __all__ = ["DatagramFile", "is_datagrams"]

@@ -19,8 +19,8 @@ import numpy as np
 from km3gpu.backend import Backend
 from km3gpu.errors import FormatError, UnknownNameError
 from km3gpu.io.dataset import Wanted
+from km3gpu.io.filebytes import map_file
 from km3gpu.io.header import Header
-from km3gpu.io.rootfile import map_file
 from km3gpu.kernels.cpu import text as kernel
 from km3gpu.table import Column, Ragged, Table, counts_to_offsets
 

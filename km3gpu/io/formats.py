@@ -9,6 +9,7 @@ from km3gpu.io.daqdump import DumpFile, is_dump
 from km3gpu.io.datagrams import DatagramFile, is_datagrams
 from km3gpu.io.dataset import DataFile
 from km3gpu.io.evt import EvtFile, is_evt
+from km3gpu.io.filebytes import file_bytes
 from km3gpu.io.rawacoustics import RawAcousticsFile, is_raw_acoustics
 from km3gpu.io.rootdata import RootData
 
@@ -23,22 +24,19 @@ def open_data(path: str) -> DataFile:
     Parameters
     ----------
     path : str
-        A local file.
+        A file or URL.
 
     Raises
     ------
     InputNotFoundError
-        No such file.
+        No such file, or it cannot be reached.
     NotRootError
         It is of no format that km3gpu reads; the message says what it may be.
     TruncatedFileError, FormatError
         It is of a known format, but damaged.
     """
-    try:
-        with open(path, "rb") as file:
-            head = file.read(_HEAD)
-    except OSError:
-        return RootData(path)  # says why it cannot be opened
+    data = file_bytes(path)
+    head = bytes(data.span(0, min(_HEAD, data.size)))
     if not head:
         raise TruncatedFileError("the file is empty", where=path, remedy="fetch it again")
     for fits, opener in _FORMATS:

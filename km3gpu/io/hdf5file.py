@@ -9,6 +9,7 @@ import h5py
 
 from km3gpu.errors import FormatError, TruncatedFileError
 from km3gpu.io.dataset import DataFile
+from km3gpu.io.filebytes import is_url, open_url
 
 __all__ = ["open_hdf5", "opened"]
 
@@ -41,7 +42,7 @@ def open_hdf5(path: str) -> DataFile:
 def opened(path: str) -> Iterator[h5py.File]:
     """Open a file for as long as it is read, and say what is wrong with it as errors of ours."""
     try:
-        with h5py.File(path, "r") as file:
+        with h5py.File(open_url(path) if is_url(path) else path, "r") as file:
             yield file
     except OSError as error:
         words = str(error)

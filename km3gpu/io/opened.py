@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from pathlib import Path
+from typing import Any
 
 from km3gpu.io.dataset import DataFile
+from km3gpu.io.filebytes import file_mark
 from km3gpu.io.formats import open_data
-from km3gpu.io.rootfile import not_found
 
 __all__ = ["open_file"]
 
 _KEEP = 16
-_files: OrderedDict[tuple[str, int, int], DataFile] = OrderedDict()
+_files: OrderedDict[tuple[Any, ...], DataFile] = OrderedDict()
 _lock = threading.Lock()
 
 
@@ -23,18 +23,14 @@ def open_file(path: str) -> DataFile:
     Parameters
     ----------
     path : str
-        A local file.
+        A file or URL.
 
     Raises
     ------
     InputNotFoundError, NotRootError, TruncatedFileError, FormatError
         It cannot be read.
     """
-    try:
-        stat = Path(path).stat()
-    except OSError:
-        raise not_found(path) from None
-    mark = (path, stat.st_size, stat.st_mtime_ns)
+    mark = file_mark(path)
     with _lock:
         if mark not in _files:
             _files[mark] = open_data(path)

@@ -16,6 +16,7 @@ from km3gpu.backend import Backend
 from km3gpu.errors import FormatError, TruncatedFileError, UnknownNameError
 from km3gpu.io import sink
 from km3gpu.io.dataset import Wanted
+from km3gpu.io.filebytes import is_url, open_url
 from km3gpu.io.hdf5file import opened
 from km3gpu.io.parquet import from_arrow
 from km3gpu.table import Ragged, Table
@@ -193,7 +194,7 @@ class OwnParquet(_OwnFile):
 
 def _parquet(path: str) -> Any:
     try:
-        return pq.ParquetFile(path)
+        return pq.ParquetFile(open_url(path) if is_url(path) else path)
     except (pa.ArrowInvalid, OSError) as error:
         words = " ".join(str(error).split())
         kind = TruncatedFileError if "footer" in words or "magic" in words else FormatError

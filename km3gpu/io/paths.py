@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from km3gpu.errors import InputNotFoundError
 from km3gpu.extras import resolve_path
+from km3gpu.io.filebytes import is_url
 
 __all__ = ["PathLike", "resolve"]
 
@@ -21,7 +22,7 @@ def resolve(path: PathLike | Iterable[PathLike]) -> tuple[str, ...]:
 
     Parameters
     ----------
-    path : path, glob or iterable of them
+    path : path, URL, glob or iterable of them
         ``~`` is the home folder; ``testdata:offline/numucc.root`` a file of
         the package km3net-testdata.  A glob's files come in alphabetical
         order.
@@ -50,6 +51,9 @@ def _each(path: PathLike | Iterable[PathLike]) -> Iterator[str]:
             yield from _each(one)
         return
     name = resolve_path(os.fspath(path))
+    if is_url(name):
+        yield from _of_url(name)
+        return
     name = str(Path(name).expanduser())
     if glob.has_magic(name) and not Path(name).exists():
         found = sorted(glob.glob(name, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
@@ -58,3 +62,17 @@ def _each(path: PathLike | Iterable[PathLike]) -> Iterator[str]:
         yield from found
         return
     yield name
+
+
+def _of_url(url: str) -> Iterator[str]:
+    """Give the files of a URL with stars in it; any other is itself."""
+    if "*" not in url:
+        yield url
+        return
+    import fsspec
+
+    fs, path = fsspec.core.url_to_fs(url)
+    found = sorted(str(fs.unstrip_protocol(p)) for p in fs.glob(path))
+    if not found:
+        raise InputNotFoundError(f"no file matches {url!r}", remedy="check the pattern and its folder")
+    yield from found

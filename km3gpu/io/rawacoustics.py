@@ -17,7 +17,7 @@ import numpy as np
 from km3gpu.backend import Backend
 from km3gpu.errors import FormatError, UnknownNameError
 from km3gpu.io.dataset import Wanted
-from km3gpu.io.rootfile import map_file
+from km3gpu.io.filebytes import map_file
 from km3gpu.table import Table
 
 __all__ = ["SAMPLING_HZ", "RawAcousticsFile", "is_raw_acoustics"]

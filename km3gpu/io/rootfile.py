@@ -7,20 +7,20 @@ opening one of many files must cost milliseconds.  The layout is ROOT's own
 
 from __future__ import annotations
 
-import mmap
 import struct
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
-from km3gpu.errors import FormatError, InputNotFoundError, NotRootError, TruncatedFileError, closest
+from km3gpu.errors import FormatError, InputNotFoundError, NotRootError, TruncatedFileError
 from km3gpu.io.codecs import decompress
 from km3gpu.io.cursor import Cursor, UnreadableError
+from km3gpu.io.filebytes import file_bytes
 
-__all__ = ["Key", "RootFile", "map_file"]
+__all__ = ["Key", "RootFile"]
 
+_HEADER, _DIRECTORY = 128, 64  # bytes that hold all of what is read there
 _KEY = struct.Struct(">ihiIhh")
 _BAD = (UnreadableError, struct.error, IndexError, ValueError, OverflowError, RecursionError)
 T = TypeVar("T")
@@ -61,7 +61,7 @@ class RootFile:
     Parameters
     ----------
     path : str
-        A local path.
+        A path or URL.
 
     Attributes
     ----------
@@ -88,12 +88,13 @@ class RootFile:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self.data = map_file(path)
-        self.size = len(self.data)
+        self._bytes = file_bytes(path)
+        self.size = self._bytes.size
         if self.size == 0:
             raise TruncatedFileError("the file is empty", where=path, remedy="fetch it again")
-        if bytes(self.data[:4]) != b"root":
-            raise NotRootError(f"{path!r} is not a ROOT file", remedy=_looks_like(bytes(self.data[:16])))
+        head = bytes(self._bytes.span(0, min(16, self.size)))
+        if head[:4] != b"root":
+            raise NotRootError(f"{path!r} is not a ROOT file", remedy=_looks_like(head))
         self.parse("header", self._read_header)
 
     # -- reading -------------------------------------------------------------
@@ -124,7 +125,7 @@ class RootFile:
                 where=self.path,
                 remedy="the file was cut short: fetch it again",
             )
-        return self.data[start : start + n]
+        return self._bytes.span(start, n)
 
     def record(self, key: Key) -> Any:
         """Give the bytes of an object, decompressed."""
@@ -143,7 +144,7 @@ class RootFile:
 
     # -- parsing -------------------------------------------------------------
     def _read_header(self) -> None:
-        c = Cursor(self.data, 4)
+        c = Cursor(self.span(0, min(_HEADER, self.size)), 4)
         version, begin = c.get("i"), c.get("i")
         wide = version >= 1000000
         end = c.get("q" if wide else "i")
@@ -169,7 +170,9 @@ class RootFile:
         if place in seen or len(seen) > 1000:
             raise UnreadableError("a directory holds itself")
         seen.add(place)
-        c = Cursor(self.data, place)
+        if place >= self.size:
+            raise UnreadableError(f"a directory at byte {place} of {self.size}")
+        c = Cursor(self.span(place, min(_DIRECTORY, self.size - place)))
         version = c.get("h")
         c.pos += 8  # dates
         n_bytes = c.get("i")
@@ -201,39 +204,6 @@ def read_key(c: Cursor, folder: str) -> Key:
     if keylen < 0 or nbytes < keylen or objlen < 0:
         raise UnreadableError(f"key {name!r} has impossible sizes")
     return Key(folder + name, cycle, class_name, title, seek, nbytes, objlen, keylen, datime)
-
-
-def map_file(path: str) -> memoryview:
-    """Give the bytes of a file, mapped into memory.
-
-    Raises
-    ------
-    InputNotFoundError
-        No such file, or it may not be read.
-    """
-    try:
-        with open(path, "rb") as f:
-            if Path(path).stat().st_size == 0:
-                return memoryview(b"")
-            return memoryview(mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ))
-    except FileNotFoundError:
-        raise not_found(path) from None
-    except IsADirectoryError:
-        raise InputNotFoundError(
-            f"{path!r} is a folder", remedy="name the files in it, for example with a glob"
-        ) from None
-    except PermissionError:
-        raise InputNotFoundError(f"{path!r} may not be read", remedy="check its permissions") from None
-
-
-def not_found(path: str) -> InputNotFoundError:
-    """Build the error for a path that is not there, with the folder's closest names."""
-    folder = Path(path).parent
-    if not folder.is_dir():
-        return InputNotFoundError(f"no file {path!r}", remedy=f"there is no folder {str(folder)!r}")
-    names = closest(Path(path).name, [p.name for p in folder.iterdir()])[:3]
-    remedy = f"in that folder there is: {', '.join(names)}" if names else "that folder is empty"
-    return InputNotFoundError(f"no file {path!r}", remedy=remedy)
 
 
 def _looks_like(head: bytes) -> str:

@@ -29,8 +29,9 @@ def open(path: PathLike | Iterable[PathLike], *, tree: str | None = None) -> Sou
 
     Parameters
     ----------
-    path : path, glob or iterable of them
-        Files of one kind.  ``testdata:offline/numucc.root`` is a file of the
+    path : path, URL, glob or iterable of them
+        Files of one kind.  A URL may be any that fsspec reads (``root://`` with
+        the extra ``xrootd``).  ``testdata:offline/numucc.root`` is a file of the
         package km3net-testdata.
     tree : str, optional
         The tree to read, where a file has several.  By default the first that
