@@ -17,7 +17,7 @@ _F8, _I8, _I4, _B1 = np.dtype(np.float64), np.dtype(np.int64), np.dtype(np.int32
 
 _MERGE = Kernel(
     "overlaps.merge", _cpu.merge_block, _cpu.merge_blocks, (("i8[]", "f8[]", "f8[]", "f8", "b1[]"),),
-    bytes_per_item=16 + 20 * 17, item="event", registers=40, checks=False,
+    bytes_per_item=16 + 20 * 17, item="event", registers=48, checks=False,
 )  # fmt: skip
 _WITHIN = Kernel(
     "overlaps.within", _cpu.within_block, _cpu.within_blocks,
