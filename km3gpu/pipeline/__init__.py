@@ -6,8 +6,8 @@ from km3gpu.pipeline.plan import Plan
 from km3gpu.pipeline.planning import make_plan
 from km3gpu.pipeline.receipt import Receipt
 from km3gpu.pipeline.recipe import Recipe, read_recipe
-from km3gpu.pipeline.run import resume, run
 from km3gpu.pipeline.session import RunResult
+from km3gpu.pipeline.start import resume, run
 from km3gpu.pipeline.task import Task, run_chunk
 
 __all__ = [

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import sys
+import time
 from typing import Any
 
 import dask
@@ -16,11 +18,14 @@ import distributed
 from km3gpu.errors import BackendError
 from km3gpu.pipeline.faults import fault_of
 from km3gpu.pipeline.outcome import Outcome, lost
-from km3gpu.pipeline.task import Task, run_chunk
+from km3gpu.pipeline.sealed import run_sealed, seal
+from km3gpu.pipeline.task import Task
 
 __all__ = ["DistributedRunner"]
 
 PATIENCE = "20s"  # how long to wait for a scheduler to answer
+NO_WORKERS = 120.0  # seconds without any worker before the run gives up
+LOOK = 5.0  # seconds of silence before the workers are counted
 
 # a chunk that kills its workers is blamed after three; with fewer, a chunk that
 # merely shared a worker with the culprit is blamed too
@@ -81,6 +86,7 @@ class DistributedRunner:
         self._fixed_window = window
         self._tasks: dict[str, tuple[Any, Task]] = {}
         self._done: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._heard = self._looked = time.monotonic()
 
     def room(self) -> list[str | None]:
         """Say how many more futures there may be."""
@@ -93,7 +99,7 @@ class DistributedRunner:
     def submit(self, task: Task, slot: int = 0) -> None:
         """Make a future of a task."""
         key = f"km3gpu-{task.id}-{task.attempt}"
-        future = self._client.submit(run_chunk, task, key=key, pure=False, retries=0)
+        future = self._client.submit(run_sealed, seal(task), sys.path, key=key, pure=False, retries=0)
         self._tasks[key] = (future, task)
         future.add_done_callback(lambda f: self._done.put(f.key))
 
@@ -103,14 +109,44 @@ class DistributedRunner:
         return len(self._tasks)
 
     def wait(self, timeout: float) -> list[Outcome]:
-        """Wait until outcomes are there, at most `timeout` seconds, and give them."""
-        outcomes = []
+        """Wait until outcomes are there, at most `timeout` seconds, and give them.
+
+        Raises
+        ------
+        BackendError
+            The scheduler is gone, or has had no worker for some time.
+        """
+        outcomes: list[Outcome] = []
         with contextlib.suppress(queue.Empty):
             key = self._done.get(timeout=timeout)
             while True:
                 outcomes.append(self._outcome(*self._tasks.pop(key)))
                 key = self._done.get_nowait()
+        self._watch(bool(outcomes))
         return outcomes
+
+    def _watch(self, lively: bool) -> None:
+        """See that there is somebody to wait for: dask itself would wait for ever."""
+        now = time.monotonic()
+        if lively or not self._tasks:
+            self._heard = now
+        if now - max(self._heard, self._looked) < LOOK:
+            return
+        self._looked = now
+        try:
+            workers = self._client.ncores()
+        except (OSError, TimeoutError) as error:
+            raise BackendError(
+                f"the dask scheduler is gone: {error}", remedy="start it again, then run the same again"
+            ) from error
+        if workers:
+            self._heard = now
+        elif now - self._heard > NO_WORKERS:
+            raise BackendError(
+                f"no dask worker for {now - self._heard:.0f} s",
+                where=self._client.scheduler.address,
+                remedy="see the logs of the workers, start some, then run the same again",
+            )
 
     def _outcome(self, future: Any, task: Task) -> Outcome:
         try:

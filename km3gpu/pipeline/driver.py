@@ -129,6 +129,11 @@ class Driver:
             self.state.done[receipt.id] = receipt
             self.state.failed.pop(receipt.id, None)
             return []
+        if fault.kind == "io" and not self.directory.parts.is_dir():
+            words = (
+                f"the output directory {str(self.directory.path)!r} was removed while the run wrote into it"
+            )
+            fault = Fault("setup", "RunFailedError", words)
         if fault.kind in ("disk", "setup"):
             self.fatal = self.fatal or fault
         elif fault.kind == "io" and task.attempt < _TRIES:

@@ -80,8 +80,13 @@ class Journal:
         """
         text = "".join(json.dumps(e, separators=(",", ":")) + "\n" for e in events)
         data = memoryview(text.encode())
-        while data:
-            data = data[self._file.write(data) :]
+        before = self._file.seek(0, os.SEEK_END)
+        try:
+            while data:
+                data = data[self._file.write(data) :]
+        except OSError:  # a full disk, say: half a line would spoil the next
+            self._file.truncate(before)
+            raise
         if sync:
             os.fsync(self._file.fileno())
 

@@ -8,15 +8,14 @@ user's script is not imported by the workers, so it needs no ``__main__`` guard.
 from __future__ import annotations
 
 import os
-import pickle
 import signal
 import subprocess
 from collections import deque
 from multiprocessing.connection import Pipe, wait
 
-from km3gpu.errors import ConfigError
 from km3gpu.pipeline import environment
 from km3gpu.pipeline.outcome import Outcome, lost
+from km3gpu.pipeline.sealed import seal
 from km3gpu.pipeline.task import Task
 from km3gpu.pipeline.worker import command
 
@@ -129,17 +128,9 @@ class _Worker:
         self.name = f"{environment.worker_name().rpartition(':')[0]}:{self.process.pid}"
 
     def send(self, task: Task) -> None:
-        try:
-            data = pickle.dumps(task)
-        except (pickle.PicklingError, AttributeError, TypeError) as error:
-            raise _unsendable(task, error) from error
-        if any(type(s).__module__ == "__main__" for s in task.stages):
-            raise _unsendable(task, None)
+        data = seal(task)
         self.tasks.append(task)
         self.last_path = task.origin.path
-        self._send_bytes(data)
-
-    def _send_bytes(self, data: bytes) -> None:
         try:
             self.pipe.send_bytes(data)
         except OSError:
@@ -174,9 +165,3 @@ class _Worker:
         if code < 0:
             return f"the worker was killed by {signal.Signals(-code).name}"
         return f"the worker ended with exit code {code}"
-
-
-def _unsendable(task: Task, error: Exception | None) -> ConfigError:
-    names = ", ".join(type(s).__name__ for s in task.stages if type(s).__module__ == "__main__")
-    reason = f"{names or 'a stage'} cannot be sent to another process" + (f": {error}" if error else "")
-    return ConfigError(reason, remedy="define it in a module of its own, or run with runner='threads'")

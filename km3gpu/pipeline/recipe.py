@@ -85,6 +85,7 @@ class Recipe:
     def to_json(self) -> dict[str, Any]:
         """Describe source, stages and sinks as plain values, enough for `from_json`."""
         return {
+            "folder": str(Path(self.path).resolve().parent) if self.path else "",
             "source": {**dataclasses.asdict(self.source), "files": []},
             "stages": [steps.stage_to_json(s) for s in self.stages],
             "sinks": [steps.sink_to_json(s) for s in self.sinks],
@@ -100,10 +101,12 @@ class Recipe:
             A stage holds an object that was only in the memory of the run.
         """
         document = Document(where, {}, {})
+        folder = Path(data["folder"]) if data["folder"] else None
         return cls(
             SourceSettings(**{k: steps.tuples(v) for k, v in data["source"].items()}),
             tuple(
-                steps.make_stage(Section(document, ("stages", i), s)) for i, s in enumerate(data["stages"])
+                steps.make_stage(Section(document, ("stages", i), s), folder)
+                for i, s in enumerate(data["stages"])
             ),
             tuple(
                 steps.make_sink(Section(document, ("sinks", i), s))[0] for i, s in enumerate(data["sinks"])

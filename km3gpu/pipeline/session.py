@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import time
@@ -14,6 +15,7 @@ from typing import Any
 from km3gpu.errors import InterruptedRunError, Km3GpuError, RunFailedError
 from km3gpu.pipeline import environment, provenance
 from km3gpu.pipeline.driver import Driver, fatal_error
+from km3gpu.pipeline.faults import classify, fault_of
 from km3gpu.pipeline.interrupts import Stop, watched
 from km3gpu.pipeline.journal import Journal
 from km3gpu.pipeline.merge import agrees, damaged, merge
@@ -103,7 +105,7 @@ class Session:
                 outputs: list[Output] = []
                 if not stop and driver.fatal is None and self.recipe.run.merge:
                     outputs = self._merge(driver, memory, client, stop, bar)
-            if stop:
+            if stop and not outputs:
                 status = "interrupted"
                 error = InterruptedRunError(
                     f"stopped by {stop.name} with {self._left()} of {len(self.plan.chunks)} chunks to do",
@@ -114,9 +116,14 @@ class Session:
             elif not self._failures():
                 status = "complete"
         except BaseException as other:
-            self._end("failed", [], other)
+            with contextlib.suppress(OSError):  # a full disk takes no last line either
+                self._end("failed", [], other)
+            if isinstance(other, OSError) and classify(other) == "disk":
+                raise fatal_error(fault_of(other)) from other
             raise
         self._end(status, outputs, error)
+        if error is not None and not self.directory.parts.is_dir():
+            raise error  # the directory itself is gone: there is no place for a record
         record = provenance.write(self.directory, self.plan, outputs)
         if error is not None:
             raise error
@@ -189,6 +196,8 @@ class Session:
         record = provenance.embedded(self.directory, self.plan, receipts, self._failures())
         outputs = []
         for sink in self.recipe.sinks:
+            if stop:
+                return []
             bar.say(f"merging {sink.name}{sink.suffix}")
             outputs.append(merge(sink, receipts, self.directory.parts, self.directory.path, record))
         manifest = {

@@ -39,9 +39,9 @@ def main(fd: int) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     pipe = Connection(fd)
     try:
-        from km3gpu.pipeline.task import run_chunk
+        from km3gpu.pipeline.sealed import run_sealed
 
         while True:
-            pipe.send(run_chunk(pipe.recv()))
+            pipe.send(run_sealed(pipe.recv_bytes()))
     except (EOFError, OSError):
         return  # the run ended, or is gone; a part that is whole will be found by the next

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -65,14 +66,14 @@ class Odd(Stage):
 
 
 @pytest.fixture
-def odd(tmp_path: Path) -> Callable[..., Path]:
+def odd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
     """Make a plan with the stage `Odd`, 10 chunks of 25 events."""
+    monkeypatch.delitem(sys.modules, "oddstage", raising=False)
+    monkeypatch.setattr(sys, "path", list(sys.path))
     (tmp_path / "oddstage.py").write_text(ODD)
     (tmp_path / "orders").mkdir()
 
-    def make(
-        name: str = "plan.toml", *, chunk: int = 25, seconds: float = 0.0, sinks: str = "parquet"
-    ) -> Path:
+    def make(*, chunk: int = 25, seconds: float = 0.0, sinks: str = "parquet", bare: bool = False) -> Path:
         text = f"""
             [source]
             files = ["{ONLINE}"]
@@ -81,6 +82,9 @@ def odd(tmp_path: Path) -> Callable[..., Path]:
             use = "oddstage:Odd"
             folder = "{tmp_path / "orders"}"
             seconds = {seconds}
+            """
+        if not bare:
+            text += f"""
             [[stage]]
             use = "calibrate"
             detector = "{DETECTOR}"
@@ -88,8 +92,8 @@ def odd(tmp_path: Path) -> Callable[..., Path]:
             use = "coincidences"
             """
         text = textwrap.dedent(text) + "".join(f'[[sink]]\nformat = "{s}"\n' for s in sinks.split())
-        (tmp_path / name).write_text(text)
-        return tmp_path / name
+        (tmp_path / "plan.toml").write_text(text)
+        return tmp_path / "plan.toml"
 
     return make
 

@@ -1,4 +1,4 @@
-"""A run: a plan, a directory, a runner, and the record of what happened."""
+"""Start a run, or go on with one."""
 
 from __future__ import annotations
 

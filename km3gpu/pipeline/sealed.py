@@ -1,0 +1,74 @@
+"""Tasks as bytes, on their way to another process.
+
+A task is opened where it is run, so that a stage that cannot be imported there
+is a fault of the chunk, with words, and not the end of the worker.
+"""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from km3gpu.errors import ConfigError
+from km3gpu.pipeline import environment
+from km3gpu.pipeline.faults import Fault
+from km3gpu.pipeline.receipt import Receipt
+from km3gpu.pipeline.task import Task, run_chunk
+
+__all__ = ["run_sealed", "seal"]
+
+
+def seal(task: Task) -> bytes:
+    """Make bytes of a task.
+
+    Raises
+    ------
+    ConfigError
+        A stage cannot be sent to another process.
+    """
+    here = [type(s).__name__ for s in task.stages if type(s).__module__ == "__main__"]
+    remedy = "define it in a module of its own, or run with runner='threads'"
+    if here:
+        raise ConfigError(f"{', '.join(here)} cannot be sent to another process", remedy=remedy)
+    try:
+        inner = pickle.dumps(task)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise ConfigError(f"a stage cannot be sent to another process: {error}", remedy=remedy) from error
+    o = task.origin
+    label = {
+        "id": task.id,
+        "attempt": task.attempt,
+        "path": o.path,
+        "tree": o.tree,
+        "entries": (o.start, o.stop),
+    }
+    return pickle.dumps((label, inner))
+
+
+def run_sealed(data: bytes, path: Sequence[str] = ()) -> Receipt:
+    """Open a task and run it.
+
+    Parameters
+    ----------
+    data : bytes
+        From `seal`.
+    path : sequence of str
+        Folders to look for modules in, after those of this process.
+
+    Returns
+    -------
+    Receipt
+    """
+    sys.path.extend(p for p in path if p not in sys.path)
+    label: dict[str, Any]
+    label, inner = pickle.loads(data)
+    try:
+        task: Task = pickle.loads(inner)
+    except (ImportError, AttributeError) as error:
+        worker = environment.worker_name()
+        words = f"worker {worker} cannot import a stage: {error}; put its module where all workers find it"
+        fault = Fault("setup", "ConfigError", words)
+        return Receipt(**label, state="failed", worker=worker, fault=fault)
+    return run_chunk(task)
