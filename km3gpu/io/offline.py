@@ -2,7 +2,8 @@
 
 Columns have the names and types of `km3gpu.schema`.  A branch that the schema
 does not know keeps its own name; one that a file lacks is left out, or filled
-with the default that the schema declares.
+with the default that the schema declares.  Columns that were filled so are
+named in ``table.attrs["defaults"]``.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class OfflineEvents:
         found: dict[str, dict[str, Branch]] = {"events": {}}
         for path, branch in self.tree.branches.items():
             table, leaf = _place(path)
-            if leaf and column_type(branch):
+            if leaf and column_type(branch) and not branch.counts:
                 name = _BRANCH_NAMES[table].get(leaf) or _plain(leaf)
                 found.setdefault(table, {}).setdefault(name, branch)
         return found
@@ -104,7 +105,9 @@ class OfflineEvents:
                 rows = row_offsets(self.tree, self.tree.branch(COLLECTIONS[table]), start, stop)
             n = stop - start if rows is None else int(rows[-1])
             columns = {c: self._column(table, c, start, stop, rows, n) for c in names}
-            made[table] = Table(table, columns, rows).map(where.to_device)
+            missing = [c for c in names if c in self._defaults(table)]
+            attrs = {"defaults": ", ".join(missing)} if missing else None
+            made[table] = Table(table, columns, rows, attrs).map(where.to_device)
         return made
 
     def _column(self, table: str, name: str, start: int, stop: int, rows: Any, n: int) -> Column:

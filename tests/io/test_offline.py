@@ -5,6 +5,7 @@ from __future__ import annotations
 import awkward as ak
 import numpy as np
 import pytest
+import uproot
 
 import km3gpu
 from km3gpu import schema
@@ -120,9 +121,31 @@ def test_bookkeeping_is_read_only_by_name(data):
     assert chunk.tracks.columns == ("fBits", "id")
 
 
-def test_branches_unknown_to_the_schema_keep_their_names(data):
-    tables = km3gpu.open(data / "offline/muon_cc_events.root").tables
-    assert {"header_uuid", "mc_event_time_fSec"} <= set(tables["events"])
+def test_branches_that_a_file_lacks_have_declared_defaults(data):
+    old = read(data, LARGE, columns={"tracks": ("counter", "mother_id", "status", "lik"), "hits": ("t",)})
+    assert old.tracks.attrs == {"defaults": "counter, mother_id, status"}
+    assert old.hits.attrs == {}
+    for name, default in (("counter", 0), ("mother_id", -1), ("status", 0)):
+        column = old.tracks.flat(name)
+        assert column.dtype == np.int32
+        assert len(column) == len(old.tracks)
+        assert (column == default).all()
+    new = read(data, "offline/muon_cc_events.root", tables="mc_tracks").mc_tracks
+    assert new.attrs == {}
+    assert len(np.unique(new.flat("mother_id"))) > 1
+
+
+def test_branches_unknown_to_the_schema_keep_their_names(tmp_path):
+    path = tmp_path / "x.root"
+    with uproot.recreate(path) as f:
+        f.mktree("E", {"id": "int32", "strange": "float64"})
+        f["E"].extend({"id": [1, 2], "strange": [0.5, 1.5]})
+    chunk = km3gpu.open(path).read(backend="cpu")
+    assert chunk.events.flat("strange").tolist() == [0.5, 1.5]
+    assert chunk.events.flat("id").tolist() == [1, 2]
+
+
+def test_the_uuid_of_the_header(data):
     uuid = read(data, "offline/muon_cc_events.root", columns=["events/header_uuid"]).events.flat(
         "header_uuid"
     )
