@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from km3gpu.cli import concat, convert, demo, doctor, failures, head, info, prov, run, tree, version
+from km3gpu.cli import concat, convert, demo, doctor, failures, head, info, prov, resume, run, tree, version
 
 __all__ = ["app", "call", "main"]
 
@@ -18,7 +18,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for module in (run, info, tree, head, convert, concat, prov, failures, demo, doctor, version):
+for module in (run, resume, info, tree, head, convert, concat, prov, failures, demo, doctor, version):
     module.register(app)
 
 # click's UsageError, which typer keeps in different places in different versions

@@ -155,6 +155,24 @@ def test_files_of_the_command_line_replace_those_of_the_plan(km3gpu, plan, tmp_p
     assert json.loads(said.out)["inputs"] == [str(tmp_path / "mine.root")]
 
 
+def test_resume_does_what_was_left(km3gpu, plan, tmp_path):
+    out = tmp_path / "out"
+    whole = json.loads(km3gpu("run", plan(), "-o", out, "--chunk", "100", "--json").out)
+    merged = hashlib.sha256((out / "events.parquet").read_bytes()).hexdigest()
+    next((out / "parts").iterdir()).unlink()
+    (out / "events.parquet").unlink()
+    said = km3gpu("resume", out, "--json")
+    again = json.loads(said.out)
+    assert said.code == 0
+    assert again["chunks"]["resumed"] == whole["chunks"]["planned"] - 1
+    assert hashlib.sha256((out / "events.parquet").read_bytes()).hexdigest() == merged
+    assert km3gpu("resume", out).code == 0
+
+
+def test_resume_of_what_is_no_run(km3gpu, tmp_path):
+    assert "no run in" in km3gpu("resume", tmp_path).error()
+
+
 # -- bad input ------------------------------------------------------------------------------------
 
 
