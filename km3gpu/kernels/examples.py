@@ -29,7 +29,7 @@ from km3gpu.kernels import (
 )
 from km3gpu.kernels.lookup import PmtLookup
 
-__all__ = ["EXAMPLES", "Put"]
+__all__ = ["EXAMPLES", "Put", "baskets", "table_of"]
 
 Put: TypeAlias = Callable[[Any], Any]
 """Moves an array, or the arrays of a PmtLookup, to the backend to work on."""
@@ -57,7 +57,8 @@ def _hits(rng: Any, n: int) -> dict[str, Any]:
     }
 
 
-def _table(rng: Any) -> PmtLookup:
+def table_of(rng: Any) -> PmtLookup:
+    """Make the table of a detector with all the modules of these hits."""
     n = _MODULES * _CHANNELS
     at = np.arange(_MODULES)
     rows = rng.normal(size=(n, 7)) * 100
@@ -70,7 +71,7 @@ def _columns(put: Put, columns: dict[str, Any]) -> Any:
 
 
 def _calibrate(rng: Any, n: int, put: Put) -> dict[str, Any]:
-    table, hits = put(_table(rng)), _hits(rng, n)
+    table, hits = put(table_of(rng)), _hits(rng, n)
     by_pmt = lookup.build(np.arange(1000), np.arange(1000), np.ones(1000, int), rng.normal(size=(1000, 7)))
     dom, channel, tdc, tot = _columns(put, hits)
     made = calibrate.hits(dom, channel, tdc, tot, table, slewing=calibrate.SLEWING)
@@ -97,8 +98,8 @@ def _coincidence(rng: Any, n: int, put: Put) -> dict[str, Any]:
     return out
 
 
-def _baskets(rng: Any, n: int, size: int) -> tuple[Any, Any]:
-    """Vectors of DAQ hits as ROOT writes them."""
+def baskets(rng: Any, n: int, size: int) -> tuple[Any, Any]:
+    """Write vectors of DAQ hits of `size` bytes as ROOT does; give the bytes and where each begins."""
     counts = np.diff(_offsets(n))
     hits = _hits(rng, n)
     record = np.zeros(
@@ -118,7 +119,7 @@ def _baskets(rng: Any, n: int, size: int) -> tuple[Any, Any]:
 def _decode(rng: Any, n: int, put: Put) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for function, size in ((decode.snapshot_hits, 10), (decode.triggered_hits, 24)):
-        raw, edges = _baskets(rng, n, size)
+        raw, edges = baskets(rng, n, size)
         offsets, columns = function(put(raw), put(edges))
         out |= {f"offsets of {size}": offsets, **{f"{c} of {size}": v for c, v in columns.items()}}
     headers = rng.integers(0, 256, 76 * n, np.uint16).astype(np.uint8)
@@ -126,10 +127,10 @@ def _decode(rng: Any, n: int, put: Put) -> dict[str, Any]:
 
 
 def _fused(rng: Any, n: int, put: Put) -> dict[str, Any]:
-    table = put(_table(rng))
+    table = put(table_of(rng))
     out: dict[str, Any] = {}
     for function, size in ((fused.snapshot_hits, 10), (fused.triggered_hits, 24)):
-        raw, edges = _baskets(rng, n, size)
+        raw, edges = baskets(rng, n, size)
         offsets, columns = function(put(raw), put(edges), table, slewing=calibrate.SLEWING)
         out |= {f"offsets of {size}": offsets, **{f"{c} of {size}": v for c, v in columns.items()}}
     return out
@@ -209,7 +210,7 @@ def _overlaps(rng: Any, n: int, put: Put) -> dict[str, Any]:
 
 def _rows(rng: Any, n: int, put: Put) -> dict[str, Any]:
     hits = _hits(rng, n)
-    return {"row": rows.pmt_rows(put(hits["dom_id"]), put(hits["channel_id"]), put(_table(rng)))}
+    return {"row": rows.pmt_rows(put(hits["dom_id"]), put(hits["channel_id"]), put(table_of(rng)))}
 
 
 def _segments(rng: Any, n: int, put: Put) -> dict[str, Any]:
