@@ -19,6 +19,7 @@ MODULES = (
     "flags",
     "fused",
     "healpix",
+    "level1",
     "overlaps",
     "rows",
     "segments",
