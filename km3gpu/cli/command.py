@@ -1,7 +1,7 @@
 """How a command ends: what is printed on an error, and the exit code.
 
 Exit codes: 0 done, 1 an error, 2 wrong usage, 3 a run that ended with failed
-chunks, 130 interrupted.  An error is one line on stderr; the traceback comes
+chunks or detectors that differ, 130 interrupted.  An error is one line on stderr; the traceback comes
 with ``--debug`` or ``KM3GPU_DEBUG=1``.
 """
 

@@ -56,6 +56,7 @@ def describe(path: str, rows: bool = False) -> dict[str, Any]:
     InputNotFoundError, NotRootError, TruncatedFileError, FormatError
         The file cannot be read.
     """
+    from km3gpu.cli.detector_facts import described
     from km3gpu.detector import Detector
     from km3gpu.errors import FormatError, NotRootError
 
@@ -63,7 +64,7 @@ def describe(path: str, rows: bool = False) -> dict[str, Any]:
         return _data(path, rows)
     except NotRootError as error:
         try:
-            return _detector(Detector.open(path))
+            return described(Detector.open(path))
         except FormatError as other:
             named_so = Path(path).suffix.lower() in (".detx", ".datx")
             raise (other if named_so else error) from None
@@ -119,39 +120,12 @@ def _rows(source: Any) -> dict[str, int]:
     return counts
 
 
-def _detector(detector: Any) -> dict[str, Any]:
-    modules = detector.modules
-    utm = detector.utm
-    return {
-        "path": detector.path,
-        "bytes": Path(detector.path).stat().st_size,
-        "kind": "detector",
-        "version": detector.version,
-        "detector": detector.det_id,
-        "strings": len(set(modules.du.tolist())),
-        "modules": detector.n_modules,
-        "base_modules": int((modules.floor == 0).sum()),
-        "pmts": detector.n_pmts,
-        "utm": None if utm is None else [utm.ellipsoid, utm.zone, utm.easting, utm.northing, utm.z],
-        "validity": detector.validity,
-        "digest": detector.digest,
-        "comments": list(detector.comments),
-    }
-
-
 def _pairs(d: dict[str, Any]) -> list[tuple[str, object]]:
+    from km3gpu.cli.detector_facts import pairs
     from km3gpu.cli.printing import bytes_text
 
     if d["kind"] == "detector":
-        return [
-            ("is", f"a detector description, version {d['version']}, {bytes_text(d['bytes'])}"),
-            ("detector", d["detector"]),
-            ("strings", d["strings"]),
-            ("modules", f"{d['modules']:,}, {d['base_modules']} of them base modules"),
-            ("PMTs", f"{d['pmts']:,}"),
-            ("UTM", "" if d["utm"] is None else " ".join(str(v) for v in d["utm"])),
-            ("comments", "\n".join(d["comments"])),
-        ]
+        return pairs(d)
     tables = (
         f"{name} ({len(columns)} columns" + (f", {d['rows'][name]:,} rows)" if d["rows"] else ")")
         for name, columns in d["tables"].items()

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 import typer
 
-from km3gpu.cli import concat, convert, demo, doctor, failures, head, info, prov, resume, run, tree, version
+from km3gpu.cli import (
+    concat,
+    convert,
+    demo,
+    detector,
+    doctor,
+    failures,
+    head,
+    info,
+    prov,
+    resume,
+    run,
+    score,
+    sky,
+    tree,
+    version,
+)
 
 __all__ = ["app", "call", "main"]
 
@@ -18,7 +35,23 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for module in (run, resume, info, tree, head, convert, concat, prov, failures, demo, doctor, version):
+for module in (
+    run,
+    resume,
+    info,
+    tree,
+    head,
+    convert,
+    concat,
+    detector,
+    prov,
+    failures,
+    score,
+    sky,
+    demo,
+    doctor,
+    version,
+):
     module.register(app)
 
 # click's UsageError, which typer keeps in different places in different versions
@@ -37,12 +70,12 @@ def call(arguments: Sequence[str]) -> int:
     -------
     int
         The exit code: 0 done, 1 an error, 2 wrong usage, 3 a run that ended
-        with failed chunks, 130 interrupted.
+        with failed chunks or detectors that differ, 130 interrupted.
     """
     try:
         return int(app(args=list(arguments), prog_name="km3gpu", standalone_mode=False) or 0)
     except _UsageError as error:
-        if not arguments:  # `km3gpu` alone: the help, which this error carries
+        if not error.message:  # `km3gpu` alone, or a group of commands: the help, which this error carries
             error.show()
             return 2
         help_line = f"see `{error.ctx.command_path} --help`" if error.ctx else "see `km3gpu --help`"
@@ -56,4 +89,7 @@ def call(arguments: Sequence[str]) -> int:
 
 def main() -> None:
     """Run the command line of this process and exit with its code."""
+    # Arrow's own pools keep what they once had, a hundred MB in the demo; this
+    # reaches worker processes too, and a user's own choice stands
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     sys.exit(call(sys.argv[1:]))

@@ -40,7 +40,9 @@ def test_every_command_is_in_the_help(km3gpu):
     )
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, "prov show"])
+@pytest.mark.parametrize(
+    "command", [*COMMANDS, "prov show", "detector info", "detector diff", "detector convert"]
+)
 def test_every_command_has_help(km3gpu, command):
     said = km3gpu(*command.split(), "--help")
     assert said.code == 0
@@ -49,10 +51,12 @@ def test_every_command_has_help(km3gpu, command):
         assert "--debug" in said.out
 
 
-def test_no_command_shows_the_help(km3gpu):
-    said = km3gpu()
+@pytest.mark.parametrize("words", [[], ["prov"], ["detector"]])
+def test_no_command_shows_the_help(km3gpu, words):
+    said = km3gpu(*words)
     assert said.code == 2
-    assert "Usage: km3gpu" in said.out + said.err
+    assert " ".join(["Usage: km3gpu", *words]) in said.out + said.err
+    assert "error" not in said.err
 
 
 def test_an_unknown_command(km3gpu):
