@@ -41,7 +41,7 @@ def _gather(v: Any) -> Any:
     return (v | (v >> np.uint64(16))) & np.uint64(0x00000000FFFFFFFF)
 
 
-@register_jitable
+@register_jitable(forceinline=True)
 def pixel_of(x: Any, y: Any, z: Any, nside: Any, nested: Any) -> Any:
     """Pixel that a unit vector is in.
 
