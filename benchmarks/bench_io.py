@@ -193,7 +193,7 @@ def _blocks(tree: Tree, branches: Iterable[Branch]) -> Iterable[tuple[bytes, int
     """Give the zlib blocks of branches: (compressed bytes, size when decompressed)."""
     for branch in branches:
         for seek, nbytes in zip(branch.baskets.seek, branch.baskets.nbytes, strict=True):
-            record = bytes(tree.file.span(int(seek), int(nbytes)))
+            record = bytes(tree.file.span(seek, nbytes))
             pos = int.from_bytes(record[14:16], "big")
             while record[pos : pos + 2] == b"ZL":
                 packed = int.from_bytes(record[pos + 3 : pos + 6], "little")

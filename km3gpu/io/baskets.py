@@ -8,9 +8,9 @@ and those against the file, before memory is taken.
 
 from __future__ import annotations
 
+import bisect
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,12 +22,21 @@ from km3gpu.io.cursor import UnreadableError
 from km3gpu.io.rootfile import RootFile
 from km3gpu.io.roottree import Branch, Tree
 
-__all__ = ["Basket", "basket_range", "claimed_bytes", "entry_bytes", "entry_offsets", "read_basket"]
+__all__ = [
+    "Basket",
+    "basket_range",
+    "basket_spans",
+    "claimed_bytes",
+    "entry_bytes",
+    "entry_offsets",
+    "read_basket",
+]
 
 _KEY = struct.Struct(">ihiIh")
 _HEAD = struct.Struct(">Hiiii")  # version, buffer size, entry size, entries, end of the data
 _HEAD_SIZE = _HEAD.size + 1
 _LONGEST_KEY = 1024
+_FAULTS = (UnreadableError, struct.error, IndexError, TruncatedFileError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +97,22 @@ def basket_range(branch: Branch, start: int, stop: int) -> range:
     """
     if stop <= start:
         return range(0)
-    if start < 0 or stop > branch.entries[-1]:
+    edges = branch.baskets.edges
+    if start < 0 or stop > edges[-1]:
         raise FormatError(
-            f"branch {branch.name!r} has {int(branch.entries[-1])} entries, not {stop}",
+            f"branch {branch.name!r} has {edges[-1]} entries, not {stop}",
             where=branch.where,
             remedy="the file was not closed, or is damaged: fetch or write it again",
         )
-    first = int(np.searchsorted(branch.entries, start, "right")) - 1
-    last = int(np.searchsorted(branch.entries, stop, "left"))
-    return range(first, last)
+    return range(bisect.bisect_right(edges, start) - 1, bisect.bisect_left(edges, stop))
+
+
+def basket_spans(branches: Iterable[Branch], start: int, stop: int) -> Iterator[tuple[int, int]]:
+    """Give place and size of the records of all baskets of an entry range, for `RootFile.prefetched`."""
+    every = {id(b): b for branch in branches for b in (branch, branch.counter) if b is not None}
+    for branch in every.values():
+        for index in basket_range(branch, start, stop):
+            yield branch.baskets.seek[index], branch.baskets.nbytes[index]
 
 
 def read_basket(tree: Tree, branch: Branch, index: int) -> Basket:
@@ -122,45 +138,45 @@ def read_basket(tree: Tree, branch: Branch, index: int) -> Basket:
     TruncatedFileError
         The file ends before the basket does.
     """
-    with _named(tree, branch, index):
+    try:
         return _read_basket(tree.file, branch, index)
+    except _FAULTS as error:
+        raise _named(error, tree, branch, index) from error
 
 
 def entry_offsets(tree: Tree, branch: Branch, index: int, basket: Basket) -> np.ndarray:
     """Give `Basket.offsets`, with the names of file, tree, branch and basket in its errors."""
-    with _named(tree, branch, index):
-        return basket.offsets()
-
-
-@contextmanager
-def _named(tree: Tree, branch: Branch, index: int) -> Iterator[None]:
-    """Say which basket of what could not be read."""
     try:
-        yield
-    except (UnreadableError, struct.error, IndexError) as error:
-        first, last = branch.entries[index : index + 2].tolist()
-        raise FormatError(
-            f"basket {index} of branch {branch.name!r} is damaged: {error}",
-            where=tree.where,
-            remedy=f"fetch the file again, or leave out its entries {first} to {last}",
-        ) from error
-    except TruncatedFileError as error:
-        raise TruncatedFileError(
+        return basket.offsets()
+    except UnreadableError as error:
+        raise _named(error, tree, branch, index) from error
+
+
+def _named(error: Exception, tree: Tree, branch: Branch, index: int) -> FormatError:
+    """Say which basket of what could not be read."""
+    if isinstance(error, TruncatedFileError):
+        return TruncatedFileError(
             f"basket {index} of branch {branch.name!r} is cut off: {error.what}",
             where=tree.where,
             remedy=error.remedy,
-        ) from None
+        )
+    first, last = branch.baskets.edges[index : index + 2]
+    return FormatError(
+        f"basket {index} of branch {branch.name!r} is damaged: {error}",
+        where=tree.where,
+        remedy=f"fetch the file again, or leave out its entries {first} to {last}",
+    )
 
 
 def _read_basket(file: RootFile, branch: Branch, index: int) -> Basket:
-    seek = int(branch.baskets.seek[index])
+    seek = branch.baskets.seek[index]
     if seek:
-        record: Any = file.span(seek, int(branch.baskets.nbytes[index]))
+        record: Any = file.span(seek, branch.baskets.nbytes[index])
     else:
         record = memoryview(branch.baskets.embedded[index - branch.n_baskets + len(branch.baskets.embedded)])
     nbytes, version, objlen, _, keylen = _KEY.unpack_from(record, 0)
     entry_size, n_entries, last = _basket_head(record, version, keylen)
-    start, stop = int(branch.entries[index]), int(branch.entries[index + 1])
+    start, stop = branch.baskets.edges[index : index + 2]
     if n_entries != stop - start:
         raise UnreadableError(f"it claims {n_entries} entries, its branch {stop - start}")
     border = last - keylen
@@ -225,11 +241,11 @@ def claimed_bytes(tree: Tree, branch: Branch, start: int, stop: int) -> int:
     """
     most = 0
     for index in basket_range(branch, start, stop):
-        seek = int(branch.baskets.seek[index])
+        seek = branch.baskets.seek[index]
         if not seek:
             most += len(branch.baskets.embedded[index - branch.n_baskets + len(branch.baskets.embedded)])
             continue
-        size = min(int(branch.baskets.nbytes[index]), tree.file.size - seek)
+        size = min(branch.baskets.nbytes[index], tree.file.size - seek)
         if size >= _KEY.size:
             head = tree.file.span(seek, min(size, _LONGEST_KEY))
             _, _, objlen, _, keylen = _KEY.unpack_from(head, 0)

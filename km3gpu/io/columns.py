@@ -43,6 +43,7 @@ _NUMBERS = {
     "Float_t": "f4",
 }
 _VECTOR = re.compile(r"^(?:std::)?vector<\s*(.+?)\s*>$")
+_PLAUSIBLE = 32  # times that data may be smaller in the file without a closer look
 _HEADER = 6  # byte count and version in front of a list
 
 
@@ -163,7 +164,7 @@ def _fixed(tree: Tree, branch: Branch, kind: str, start: int, stop: int) -> np.n
     stored = np.dtype(kind).newbyteorder(">")
     width = stored.itemsize * int(np.prod(branch.shape, dtype=np.int64))
     n = max(stop - start, 0)
-    if n * width > claimed_bytes(tree, branch, start, stop):
+    if _is_too_much(n * width, tree, branch, start, stop):
         raise _misfit(tree, branch, None, f"its baskets are too small for {n} entries")
     out = np.empty((n, *branch.shape), kind)
     at = 0
@@ -179,12 +180,20 @@ def _fixed(tree: Tree, branch: Branch, kind: str, start: int, stop: int) -> np.n
     return out
 
 
+def _is_too_much(size: int, tree: Tree, branch: Branch, start: int, stop: int) -> bool:
+    """Tell whether a column cannot come out of its baskets, before memory is taken for it."""
+    indices = basket_range(branch, start, stop)
+    stored = sum(branch.baskets.nbytes[indices.start : indices.stop])
+    # looking at the baskets' own claims costs more than it saves for what is plausible anyway
+    return size > _PLAUSIBLE * stored and size > claimed_bytes(tree, branch, start, stop)
+
+
 def _flat_items(tree: Tree, branch: Branch, kind: str, start: int, stop: int, rows: np.ndarray) -> np.ndarray:
     """Read a member of a split collection: items without gaps, cut by the collection's offsets."""
     stored = np.dtype(kind).newbyteorder(">")
     width = stored.itemsize * int(np.prod(branch.shape, dtype=np.int64))
     n = int(rows[-1])
-    if n * width > claimed_bytes(tree, branch, start, stop):
+    if _is_too_much(n * width, tree, branch, start, stop):
         raise _misfit(tree, branch, None, f"its baskets are too small for {n} items")
     out = np.empty((n, *branch.shape), kind)
     for index in basket_range(branch, start, stop):

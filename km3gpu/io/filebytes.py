@@ -1,10 +1,12 @@
-"""Bytes of files, wherever they are: mapped into memory, or fetched from a URL as they are needed."""
+"""Bytes of files, wherever they are: on a disk, or fetched from a URL as they are needed."""
 
 from __future__ import annotations
 
 import mmap
+import os
 import re
 import threading
+import weakref
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -47,12 +49,26 @@ def file_bytes(path: str) -> FileBytes:
 
 
 class _Local:
+    """A local file, read piece by piece.
+
+    It is not mapped: pages of a mapped file count as memory of the process, so
+    that dask's nanny would kill a worker for the size of its file, and a file
+    that shrinks while it is mapped kills the interpreter.
+    """
+
     def __init__(self, path: str) -> None:
-        self._data = map_file(path)
-        self.size = len(self._data)
+        self._fd = _opened(path)
+        weakref.finalize(self, os.close, self._fd)
+        self.size = os.fstat(self._fd).st_size
 
     def span(self, start: int, n: int) -> memoryview:
-        return self._data[start : start + n]
+        data = os.pread(self._fd, n, start)
+        while len(data) < n:
+            more = os.pread(self._fd, n - len(data), start + len(data))
+            if not more:
+                break  # the file has shrunk since it was opened
+            data += more
+        return memoryview(data)
 
 
 class _Remote:
@@ -116,17 +132,24 @@ def map_file(path: str) -> memoryview:
     if is_url(path):
         with open_url(path) as remote, _named(path):
             return memoryview(remote.read())
+    fd = _opened(path)
     try:
-        with open(path, "rb") as f:
-            if Path(path).stat().st_size == 0:
-                return memoryview(b"")
-            return memoryview(mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ))
-    except FileNotFoundError:
-        raise not_found(path) from None
-    except IsADirectoryError:
+        if os.fstat(fd).st_size == 0:
+            return memoryview(b"")
+        return memoryview(mmap.mmap(fd, 0, access=mmap.ACCESS_READ))
+    finally:
+        os.close(fd)
+
+
+def _opened(path: str) -> int:
+    if Path(path).is_dir():
         raise InputNotFoundError(
             f"{path!r} is a folder", remedy="name the files in it, for example with a glob"
-        ) from None
+        )
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        raise not_found(path) from None
     except PermissionError:
         raise InputNotFoundError(f"{path!r} may not be read", remedy="check its permissions") from None
 

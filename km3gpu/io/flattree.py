@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from functools import cached_property
 
 from km3gpu.backend import Backend
+from km3gpu.io.baskets import basket_spans
 from km3gpu.io.columns import column_type, read_column, row_offsets
 from km3gpu.io.dataset import Wanted
 from km3gpu.io.roottree import Branch, Tree
@@ -120,6 +121,11 @@ class FlatTree:
         FormatError
             Bytes that do not follow the format; file, branch and entry are named.
         """
+        branches = [self.branches[t][c] for t, names in wanted.items() for c in names]
+        with self.tree.file.prefetched(basket_spans(branches, start, stop)):
+            return self._read(wanted, start, stop, where)
+
+    def _read(self, wanted: Wanted, start: int, stop: int, where: Backend) -> dict[str, Table]:
         made = {}
         for table, names in wanted.items():
             counter = self._counters.get(table)

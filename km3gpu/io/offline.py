@@ -8,7 +8,7 @@ named in ``table.attrs["defaults"]``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from km3gpu import schema
 from km3gpu.backend import Backend
+from km3gpu.io.baskets import basket_spans
 from km3gpu.io.columns import column_type, read_column, row_offsets
 from km3gpu.io.dataset import Wanted
 from km3gpu.io.roottree import Branch, Tree
@@ -98,7 +99,17 @@ class OfflineEvents:
         FormatError
             Bytes that do not follow the format; file, branch and entry are named.
         """
-        made = {}
+        with self.tree.file.prefetched(basket_spans(self._branches_of(wanted), start, stop)):
+            return {t: table.map(where.to_device) for t, table in self._read(wanted, start, stop)}
+
+    def _branches_of(self, wanted: Wanted) -> list[Branch]:
+        known = self.branches
+        found = [known[t][c] for t, names in wanted.items() for c in names if c in known[t]]
+        if "time_ns" in wanted.get("events", ()):
+            found += [known["events"][c] for c in ("t_sec", "t_ns")]
+        return [*found, *(self.tree.branch(COLLECTIONS[t]) for t in wanted if t in COLLECTIONS)]
+
+    def _read(self, wanted: Wanted, start: int, stop: int) -> Iterator[tuple[str, Table]]:
         for table, names in wanted.items():
             rows = None
             if table in COLLECTIONS:
@@ -107,8 +118,7 @@ class OfflineEvents:
             columns = {c: self._column(table, c, start, stop, rows, n) for c in names}
             missing = [c for c in names if c in self._defaults(table)]
             attrs = {"defaults": ", ".join(missing)} if missing else None
-            made[table] = Table(table, columns, rows, attrs).map(where.to_device)
-        return made
+            yield table, Table(table, columns, rows, attrs)
 
     def _column(self, table: str, name: str, start: int, stop: int, rows: Any, n: int) -> Column:
         branch = self.branches[table].get(name)

@@ -7,9 +7,12 @@ opening one of many files must cost milliseconds.  The layout is ROOT's own
 
 from __future__ import annotations
 
+import bisect
 import struct
+import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -21,6 +24,7 @@ from km3gpu.io.filebytes import file_bytes
 __all__ = ["Key", "RootFile"]
 
 _HEADER, _DIRECTORY = 128, 64  # bytes that hold all of what is read there
+_GAP = 32768  # bytes that are rather read for nothing than left out
 _KEY = struct.Struct(">ihiIhh")
 _BAD = (UnreadableError, struct.error, IndexError, ValueError, OverflowError, RecursionError)
 T = TypeVar("T")
@@ -89,6 +93,7 @@ class RootFile:
     def __init__(self, path: str) -> None:
         self.path = path
         self._bytes = file_bytes(path)
+        self._fetched = threading.local()
         self.size = self._bytes.size
         if self.size == 0:
             raise TruncatedFileError("the file is empty", where=path, remedy="fetch it again")
@@ -110,7 +115,7 @@ class RootFile:
             ) from error
 
     def span(self, start: int, n: int) -> memoryview:
-        """Give `n` bytes of the file from `start`, not copied.
+        """Give `n` bytes of the file from `start`.
 
         Raises
         ------
@@ -125,7 +130,44 @@ class RootFile:
                 where=self.path,
                 remedy="the file was cut short: fetch it again",
             )
-        return self._bytes.span(start, n)
+        starts: list[int] = getattr(self._fetched, "starts", [])
+        k = bisect.bisect_right(starts, start) - 1
+        if k >= 0:
+            first, block = starts[k], self._fetched.blocks[k]
+            if start + n <= first + len(block):
+                fetched: memoryview = block[start - first : start - first + n]
+                return fetched
+        data = self._bytes.span(start, n)
+        if len(data) != n:
+            raise TruncatedFileError(
+                f"{len(data)} of {n} bytes at byte {start} could be read",
+                where=self.path,
+                remedy="the file has changed since it was opened: open it again",
+            )
+        return data
+
+    @contextmanager
+    def prefetched(self, spans: Iterable[tuple[int, int]]) -> Iterator[None]:
+        """Fetch what is going to be read in few large pieces; `span` takes from them meanwhile.
+
+        Parameters
+        ----------
+        spans : iterable of (int, int)
+            Begin and length of the records to come; those outside the file
+            are left to `span`, which says so.
+        """
+        blocks: list[tuple[int, int]] = []
+        for start, n in sorted(s for s in spans if s[0] > 0 and s[0] + s[1] <= self.size):
+            if blocks and start <= blocks[-1][1] + _GAP:
+                blocks[-1] = (blocks[-1][0], max(blocks[-1][1], start + n))
+            else:
+                blocks.append((start, start + n))
+        self._fetched.starts = [first for first, _ in blocks]
+        self._fetched.blocks = [self._bytes.span(first, last - first) for first, last in blocks]
+        try:
+            yield
+        finally:
+            self._fetched.starts, self._fetched.blocks = [], []
 
     def record(self, key: Key) -> Any:
         """Give the bytes of an object, decompressed."""

@@ -114,7 +114,7 @@ class Branch:
     @property
     def nbytes(self) -> int:
         """Bytes of all its baskets in the file."""
-        return int(self.baskets.nbytes.sum())
+        return sum(self.baskets.nbytes)
 
     @property
     def jagged(self) -> bool:

@@ -245,11 +245,9 @@ class Places:
             records.append(record)
         if edges[0] != 0 or any(b < a for a, b in itertools.pairwise(edges)):
             raise UnreadableError("its baskets are out of order")
-        places = seek[:n].tolist() + [0] * len(records)
-        sizes = nbytes[:n].tolist() + [len(r) for r in records]
-        return Baskets(
-            np.array(edges, np.int64), np.array(places, np.int64), np.array(sizes, np.int64), tuple(records)
-        )
+        places = (*seek[:n].tolist(), *[0] * len(records))
+        sizes = (*nbytes[:n].tolist(), *[len(r) for r in records])
+        return Baskets(np.array(edges, np.int64), tuple(edges), places, sizes, tuple(records))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -260,15 +258,18 @@ class Baskets:
     ----------
     entries : (n_baskets + 1,) int64 array
         First entry of each basket, and the number of entries at the end.
-    seek, nbytes : (n_baskets,) int64 arrays
+    edges : tuple of int
+        The same, for looking at one at a time.
+    seek, nbytes : tuple of int
         Place and size of each basket's record; place 0 for one of `embedded`.
     embedded : tuple of bytes
         Records of the last baskets, which lie inside the tree's own record.
     """
 
     entries: np.ndarray
-    seek: np.ndarray
-    nbytes: np.ndarray
+    edges: tuple[int, ...]
+    seek: tuple[int, ...]
+    nbytes: tuple[int, ...]
     embedded: tuple[bytes, ...]
 
 
