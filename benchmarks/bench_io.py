@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import statistics
+import subprocess
+import sys
+import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Iterable
@@ -54,6 +58,7 @@ def run(quick: bool) -> list[Row]:
             *_nested(n),
             *_daq(n),
             *_timeslices(n),
+            *_long_file(10 if quick else 100),
         ]
 
 
@@ -299,4 +304,60 @@ def _timeslices(n: int) -> list[Row]:
             limit=35,
             note=f"{n_hits} hits",
         )
+    ]
+
+
+_LONG_COLUMNS = ("dom_id", "channel_id", "tdc", "tot", "t", "pos_x", "pos_y", "pos_z")
+_STREAM = """
+import resource, sys, time
+import km3gpu
+source = km3gpu.open(sys.argv[1], tree="T")
+first = next(source.chunks("16 MB", backend="cpu"))
+start, size = time.process_time(), 0
+for chunk in source.chunks("16 MB", backend="cpu"):
+    size += chunk.nbytes
+print(time.process_time() - start, size, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""
+
+
+def _long_file(copies: int) -> list[Row]:
+    """Stream a file that holds the hits of one `copies` times: rate and memory must not depend on it."""
+    hits = km3gpu.open(OFFLINE).read(columns={"hits": _LONG_COLUMNS}, backend="cpu").hits
+    events = hits.to_awkward()
+    figures = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for n in (4, copies):
+            path = Path(folder) / f"{n}.root"
+            with uproot.recreate(path, compression=uproot.ZLIB(1)) as f:
+                f.mktree("T", {c: f"var * {hits.flat(c).dtype}" for c in _LONG_COLUMNS})
+                for _ in range(n):
+                    f["T"].extend({c: events[c] for c in _LONG_COLUMNS})
+            runs = [
+                subprocess.run(
+                    [sys.executable, "-c", _STREAM, path], capture_output=True, text=True, check=True
+                )
+                for _ in range(3)
+            ]
+            values = [[float(v) for v in run.stdout.split()] for run in runs]
+            figures[n] = [statistics.median(v) for v in zip(*values, strict=True)]
+    (cpu, size, peak), (long_cpu, long_size, long_peak) = figures[4], figures[copies]
+    rate, long_rate = size / cpu / 1e6, long_size / long_cpu / 1e6
+    return [
+        Row(
+            f"stream {long_size / 1e6:.0f} MB, {copies // 4} times as long",
+            long_rate,
+            "MB/s",
+            rate,
+            long_rate / rate,
+            0.8,
+            note="the same hits in a short file",
+        ),
+        Row(
+            "memory more than the short file's",
+            (long_peak - peak) / 1e6,
+            "MB",
+            limit=64,
+            sense="at most",
+            note=f"peak {long_peak / 1e6:.0f} MB, chunks of 16 MB",
+        ),
     ]
