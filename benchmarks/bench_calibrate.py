@@ -15,7 +15,9 @@ import numpy as np
 
 import km3gpu
 from benchmarks.harness import Row, alternate, ratio_row
-from km3gpu.kernels import calibrate, coincidence, segments, threads
+from km3gpu.io import opened
+from km3gpu.io.baskets import entry_bytes
+from km3gpu.kernels import calibrate, coincidence, decode, fused, segments, threads
 
 DATA = Path(km3net_testdata.__file__).parent / "data"
 ONLINE = DATA / "online/muon_cc_daqevents.root"
@@ -40,6 +42,7 @@ def run(quick: bool) -> list[Row]:
         rows = [
             *_against_filling(hits, shuffled, table, n, repeats),
             *_against_km3pipe(hits, table, n, repeats),
+            _from_baskets(table, repeats),
             _small_call(hits, table),
             _search(chunk.hits.offsets, stored, table, repeats),
         ]
@@ -52,12 +55,13 @@ def _calibrate(hits: Hits, table: Any, out: Hits | None = None) -> dict[str, Any
 
 def _against_filling(hits: Hits, shuffled: Hits, table: Any, n: int, repeats: int) -> list[Row]:
     """Compare with writing one number to all of the seven columns."""
-    out = {c: np.empty(n) for c in COLUMNS}
+    out, other = ({c: np.full(n, k) for c in COLUMNS} for k in (0.0, 1.0))
     kept = alternate(
         {
             "DAQ order": lambda: _calibrate(hits, table, out),
             "random order": lambda: _calibrate(shuffled, table, out),
             "fill": lambda: [column.fill(1.5) for column in out.values()],
+            "copy": lambda: [np.copyto(out[c], other[c]) for c in COLUMNS],
         },
         repeats,
     )
@@ -76,6 +80,10 @@ def _against_filling(hits: Hits, shuffled: Hits, table: Any, n: int, repeats: in
                 limit=1 / 3 if order == "DAQ order" else None, items=n / 1e6, unit="Mhit/s", note=note,
             )
             for order in ("DAQ order", "random order")
+        ),
+        ratio_row(
+            "... DAQ order", kept, ours="DAQ order", peer="copy", items=n / 1e6, unit="Mhit/s",
+            note="plainly copying the seven columns",
         ),
         *(
             Row(f"... and as a rate, {order}", n / 1e6 / kept[order].cpu, "Mhit/s", limit=limit)
@@ -126,6 +134,28 @@ def _against_km3pipe(hits: Hits, table: Any, n: int, repeats: int) -> list[Row]:
             note=f"km3pipe, times made float64 before; they differ by up to {off[1]:.2g} ns",
         ),
     ]  # fmt: skip
+
+
+def _from_baskets(table: Any, repeats: int) -> Row:
+    """Decode and calibrate from the bytes of the file, three times over."""
+    tree = opened.open_file(str(ONLINE)).tree("KM3NET_EVENT")  # type: ignore[attr-defined]
+    raw, edges = entry_bytes(tree, tree.branch("snapshotHits"), 0, tree.n_entries)
+    size = edges[-1] - edges[0]
+    raw = np.concatenate([raw[edges[0] : edges[-1]]] * 3)
+    edges = np.concatenate([edges[:-1] - edges[0] + k * size for k in range(3)] + [[3 * size]])
+    _, out = fused.snapshot_hits(raw, edges, table, slewing=calibrate.SLEWING)
+    n = len(out["t"])
+    times = alternate(
+        {
+            "fused": lambda: fused.snapshot_hits(raw, edges, table, slewing=calibrate.SLEWING, out=out),
+            "decode": lambda: decode.snapshot_hits(raw, edges),
+        },
+        repeats,
+    )
+    return Row(
+        "decode and calibrate from raw baskets", n / 1e6 / times["fused"].cpu, "Mhit/s", limit=100,
+        note=f"one thread, eleven columns; decoding alone {n / 1e6 / times['decode'].cpu:.0f}",
+    )  # fmt: skip
 
 
 def _small_call(hits: Hits, table: Any) -> Row:

@@ -37,6 +37,9 @@ class DeviceArray:
     def __dlpack__(self, **_: Any) -> Any:
         return self.host.__dlpack__()
 
+    def __getitem__(self, index: Any) -> Any:
+        return self.host[index]
+
     def __len__(self) -> int:
         return len(self.host)
 
@@ -114,6 +117,7 @@ def make(devices: int = 1) -> Any:
         log=log,
         DeviceArray=DeviceArray,
         empty=lambda n, dtype: DeviceArray(np.empty(n, dtype)),
+        full=lambda n, value, dtype: DeviceArray(np.full(n, value, dtype)),
         asarray=asarray,
         ascontiguousarray=lambda a: DeviceArray(np.ascontiguousarray(a.host)),
         from_dlpack=lambda a: DeviceArray(np.from_dlpack(a.host)),

@@ -211,24 +211,31 @@ def run(kernel: Kernel, where: str, n: int, *args: Any, work: int | None = None)
 
 
 def _run_cuda(kernel: Kernel, where: str, n: int, args: tuple[Any, ...]) -> int:
-    backend = _backend.Backend(where)
-    slot = backend.xp.full(1, NONE, dtype=np.int64)
-    size = _SIMULATED_BLOCK if where == "cudasim" else kernel.threads_per_block
-    most = _SIMULATED_GRID if where == "cudasim" else _MAX_BLOCKS_PER_GRID
-    grid = min(most, -(-n * kernel.threads_per_item // size))
-    launch = kernel.driver("cuda")[grid, size, _stream(where)]  # type: ignore[index]
-    with _one_simulation if where == "cudasim" else contextlib.nullcontext():
-        launch(n, *args, slot)
+    xp = _backend.Backend(where).xp
+    slot = xp.full(1, NONE, dtype=np.int64)
+    grid, size = grid_of(kernel, n, simulated=where == "cudasim")
+    if where == "cudasim":
+        with _one_simulation:
+            kernel.driver("cuda")[grid, size](n, *args, slot)  # type: ignore[index]
+    else:
+        from numba import cuda
+
+        # the stream of the arrays' own library keeps launches in order with its work; numba
+        # would wait for it once per array, unless told that there is no need
+        stream = cuda.external_stream(xp.cuda.get_current_stream().ptr)
+        views = [
+            cuda.as_cuda_array(a, sync=False) if hasattr(a, "__cuda_array_interface__") else a
+            for a in (*args, slot)
+        ]
+        kernel.driver("cuda")[grid, size, stream](n, *views)  # type: ignore[index]
     return int(slot[0]) if kernel.checks else NONE
 
 
-def _stream(where: str) -> Any:
-    """Give the stream of the arrays' own library, so that launches keep their order."""
-    if where == "cudasim":
-        return 0
-    from numba import cuda
-
-    return cuda.external_stream(_backend.Backend(where).xp.cuda.get_current_stream().ptr)
+def grid_of(kernel: Kernel, n: int, simulated: bool = False) -> tuple[int, int]:
+    """Give blocks and threads per block for `n` items; the loops of a kernel do the rest."""
+    size = _SIMULATED_BLOCK if simulated else kernel.threads_per_block
+    most = _SIMULATED_GRID if simulated else _MAX_BLOCKS_PER_GRID
+    return min(most, -(-n * kernel.threads_per_item // size)), size
 
 
 def block(function: Callable[..., Any]) -> Any:

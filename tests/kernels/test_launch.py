@@ -9,9 +9,12 @@ from pathlib import Path
 import numba
 import numpy as np
 import pytest
+from numba import cuda
 
+from km3gpu import backend
 from km3gpu.errors import BackendError
 from km3gpu.kernels import launch, segments, threads
+from tests import fake_cupy
 
 PACKAGE = Path(launch.__file__).parent
 
@@ -131,6 +134,50 @@ def test_the_digest_covers_all_that_a_driver_is_made_of(
     after = digests()
     launch.sources_digest.cache_clear()
     assert {n for n in names if before[n] != after[n]} == renewed
+
+
+@pytest.mark.parametrize(
+    ("n", "per_item", "grid"),
+    [(1, 1, 1), (256, 1, 1), (257, 1, 2), (10**9, 1, 65_535), (1, 32, 1), (9, 32, 2)],
+)
+def test_grids(n: int, per_item: int, grid: int) -> None:
+    kernel = launch.Kernel("k.k", None, None, (), 1, "hit", 1, threads_per_item=per_item)
+    assert launch.grid_of(kernel, n) == (grid, 256)
+    assert launch.grid_of(kernel, n, simulated=True) == (min(2, -(-n * per_item // 32)), 32)
+
+
+@pytest.mark.parametrize("checks", [True, False])
+def test_a_gpu_launch_goes_to_the_stream_of_the_arrays_and_waits_for_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, checks: bool
+) -> None:
+    # a stand-in for cupy and for the driver: the calls, and their order, are what is looked at
+    cupy = fake_cupy.make()
+    monkeypatch.setattr(backend, "_cupy", lambda: cupy)
+    seen: list[tuple[object, ...]] = []
+    monkeypatch.setattr(cuda, "external_stream", lambda ptr: ("stream", ptr))
+    monkeypatch.setattr(
+        cuda, "as_cuda_array", lambda a, sync: seen.append(("view", sync)) or a, raising=False
+    )
+
+    class Driver:
+        def __getitem__(self, configuration: object) -> object:
+            def launched(*args: object) -> None:
+                seen.append(("launch", configuration, *args))
+                args[-1].host[0] = launch.NONE - 5  # type: ignore[attr-defined]
+
+            return launched
+
+    monkeypatch.setattr(launch.Kernel, "driver", lambda *_: Driver())
+    kernel = launch.Kernel("k.k", None, None, (("i4[]", "f8"),), 1, "hit", 1, checks=checks)
+    column = fake_cupy.DeviceArray(np.zeros(300, "i4"))
+    stream = cupy.cuda.Stream()
+    with stream:
+        fault = launch.run(kernel, "cuda", 300, column, 2.5)
+    assert fault == (launch.NONE - 5 if checks else launch.NONE)
+    *views, (what, configuration, n, *args) = seen
+    assert views == [("view", False)] * 2
+    assert (what, configuration, n) == ("launch", (2, 256, ("stream", stream.ptr)), 300)
+    assert args[:2] == [column, 2.5]
 
 
 def test_kernels_without_a_place_for_a_cache_still_compile(monkeypatch: pytest.MonkeyPatch) -> None:
