@@ -7,6 +7,8 @@ as stored: a triggered hit is also among the snapshot hits.
 
 from __future__ import annotations
 
+import functools
+from dataclasses import replace
 from typing import Any
 
 from km3gpu.backend import Backend
@@ -14,8 +16,10 @@ from km3gpu.errors import FormatError
 from km3gpu.io.baskets import entry_bytes
 from km3gpu.io.dataset import Wanted
 from km3gpu.io.roottree import Tree
+from km3gpu.io.trigger_parameters import read_trigger_parameters
 from km3gpu.kernels import decode
 from km3gpu.table import Table
+from km3gpu.trigger import sets
 
 __all__ = ["DaqEvents"]
 
@@ -99,5 +103,16 @@ class DaqEvents:
                     remedy="fetch the file again",
                 ) from error
             offsets, got = (None, decoded) if name == "events" else decoded
-            made[name] = Table(name, {c: got[c] for c in columns}, offsets)
+            attrs = self._attrs if name == "events" else {}
+            made[name] = Table(name, {c: got[c] for c in columns}, offsets, attrs)
         return made
+
+    @functools.cached_property
+    def _attrs(self) -> dict[str, str]:
+        """The parameters that the trigger ran with, where the file holds them."""
+        parameters = read_trigger_parameters(self.tree.file)
+        if parameters is None:
+            return {}
+        # no path: the same rows are the same bytes wherever the file lies
+        stored = replace(parameters, name="stored", note="Stored in the data file.")
+        return {"trigger_parameters": sets.to_json(stored)}

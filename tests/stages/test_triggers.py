@@ -173,3 +173,12 @@ def test_an_empty_chunk(daq: k3.Chunk, daq_detector: k3.Detector) -> None:
     none = k3.Chunk(daq.source, {n: t.take_events(np.arange(0)) for n, t in daq.tables.items()})
     made = score(k3.triggers(none, daq_detector, "arca133"))
     assert len(made.triggers) == len(made.scores) == 0
+
+
+def test_the_parameters_of_the_file_itself_are_taken(data):
+    chunk = k3.open(data / "online/km3net_online.root").read(tree="KM3NET_EVENT")
+    assert parameters_of(None, chunk) == sets.named("orca4")
+    assert "trigger_parameters" in chunk.events.attrs
+    without = k3.open(data / "online/KM3NeT_00000133_JDAQEvent.root").read(tree="KM3NET_EVENT")
+    assert "trigger_parameters" not in without.events.attrs
+    assert parameters_of(None, without) == sets.named("arca133")
