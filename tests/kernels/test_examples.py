@@ -18,13 +18,15 @@ def put(where: Where) -> Any:
 
 
 def test_there_is_one_for_every_module_and_kernel() -> None:
-    assert tuple(EXAMPLES) == registry.MODULES
+    on_gpu = {k.name for k in registry.kernels() if k.signatures}
+    assert set(EXAMPLES) == {name.split(".")[0] for name in on_gpu}
     seen: set[str] = set()
     for example in EXAMPLES.values():
         with launch.recording() as launches, launch.threads(1):
             example(np.random.default_rng(0), 300, lambda a: a)
         seen |= {one.kernel.name for one in launches}
-    assert seen == {k.name for k in registry.kernels() if k.block is not None}
+    # a GPU sorts by merging, the CPU does not
+    assert seen == on_gpu - {"segments.merge"} | {"segments.order"}
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

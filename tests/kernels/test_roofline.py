@@ -62,6 +62,6 @@ def test_lines() -> None:
 
 def test_cpu_times_are_those_of_all_kernels() -> None:
     times = roofline.cpu_times(n=2000, repeats=1)
-    assert set(times) == {k.name for k in registry.kernels() if k.block is not None}
+    assert set(times) >= {k.name for k in registry.kernels() if k.block is not None and k.signatures}
     assert all(0 <= t < 1e8 for t in times.values())
     assert times["calibrate.hits"] > 0
