@@ -9,6 +9,7 @@ ROOT files, under the names of the same trees.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -288,7 +289,7 @@ def _timeslice(body: memoryview, old: bool) -> dict[str, dict[str, np.ndarray]]:
 def _joined(columns: list[np.ndarray], kind: str, table: str, name: str) -> np.ndarray:
     """Join the columns of messages; of none, an empty one of the right type."""
     if not columns:
-        columns = [_EMPTY[kind][table][name][:0]]
+        columns = [_nothing(kind)[table][name][:0]]
     return np.ascontiguousarray(np.concatenate(columns))
 
 
@@ -311,8 +312,10 @@ _COLUMNS: Mapping[str, dict[str, tuple[str, ...]]] = {
         "hits": ("dom_id", "channel_id", "tdc", "tot"),
     },
 }
-_EMPTY = {
-    "daq": _event(memoryview(bytes(_HEADER.itemsize + _TRIGGER.itemsize + 4)), False),
-    "summaryslices": _summary(memoryview(bytes(_HEADER.itemsize + 4)), False),
-    "timeslices": _timeslice(memoryview(bytes(_HEADER.itemsize + 4)), False),
-}
+
+
+@functools.cache
+def _nothing(kind: str) -> dict[str, dict[str, np.ndarray]]:
+    """Parse a message without anything in it, for the types of its columns."""
+    size = _HEADER.itemsize + (_TRIGGER.itemsize if kind == "daq" else 0) + 4
+    return _PARSERS[kind](memoryview(bytes(size)), False)
