@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Sequence
 from typing import Any, Protocol
 
-from km3gpu.pipeline.plan import Plan
+from km3gpu.pipeline.plan import PlannedChunk
 from km3gpu.pipeline.receipt import Receipt
 
 __all__ = ["Progress", "progress"]
@@ -56,14 +56,14 @@ class _Bar:
 
 
 @contextlib.contextmanager
-def progress(plan: Plan, resumed: int, show: bool | None) -> Iterator[Progress]:
+def progress(chunks: Sequence[PlannedChunk], done: Container[str], show: bool | None) -> Iterator[Progress]:
     """Show the progress of a run while the block runs.
 
     Parameters
     ----------
-    plan : Plan
-    resumed : int
-        Chunks that were done before.
+    chunks : sequence of PlannedChunk
+    done : container of str
+        Ids of those that were done before.
     show : bool, optional
         None: where stderr is a terminal.
     """
@@ -81,6 +81,7 @@ def progress(plan: Plan, resumed: int, show: bool | None) -> Iterator[Progress]:
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
-    before = sum(c.origin.n_entries for c in plan.chunks[:resumed]) if resumed else 0
+    every = sum(c.origin.n_entries for c in chunks)
+    before = sum(c.origin.n_entries for c in chunks if c.id in done)
     with Progress(*columns, console=Console(stderr=True), transient=sys.stderr.isatty()) as bar:
-        yield _Bar(bar, bar.add_task("running", total=plan.n_events, completed=before, rate=""))
+        yield _Bar(bar, bar.add_task("running", total=every, completed=before, rate=""))

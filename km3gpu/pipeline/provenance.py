@@ -105,15 +105,16 @@ def build(directory: RunDirectory, plan: Plan, outputs: Sequence[Output]) -> dic
     done = [state.done[leaf.id] for c in plan.chunks for leaf in state.leaves(c) if leaf.id in state.done]
     missing = [leaf.id for c in plan.chunks for leaf in state.leaves(c) if leaf.id not in state.done]
     last = state.sessions[-1] if state.sessions else {}
+    sessions = _ended(state.sessions, directory.running())
     return {
         "format": FORMAT,
         "version": VERSION,
         "plan": plan.id,
         "code": plan.code,
         "git": last.get("git"),
-        "status": last.get("ended", {}).get("status", "killed"),
+        "status": sessions[-1]["ended"]["status"] if sessions else "killed",
         "complete": not missing,
-        "sessions": [_session(s) for s in state.sessions],
+        "sessions": sessions,
         "configuration": {
             "recipe": plan.recipe,
             "origins": last.get("origins", {}),
@@ -130,13 +131,18 @@ def build(directory: RunDirectory, plan: Plan, outputs: Sequence[Output]) -> dic
     }
 
 
-def _session(session: Mapping[str, Any]) -> dict[str, Any]:
-    """Give a session without what the record says once for all."""
+def _ended(sessions: Sequence[Mapping[str, Any]], running: bool) -> list[dict[str, Any]]:
+    """Give the sessions without what the record says once for all, each with how it ended.
+
+    A session that never said so was killed, unless it is the last of its kind
+    and somebody is at work.
+    """
     once = ("event", "origins", "settings", "git")
-    kept = {k: v for k, v in session.items() if k not in once}
-    # a session that never said how it ended was killed, or is still running
-    kept.setdefault("ended", {"status": "killed"})
-    return kept
+    found = [{k: v for k, v in s.items() if k not in once} for s in sessions]
+    for n, session in enumerate(found):
+        later = any(s.get("slice") == session.get("slice") for s in found[n + 1 :])
+        session.setdefault("ended", {"status": "running" if running and not later else "killed"})
+    return found
 
 
 def _environments(directory: RunDirectory, digests: Sequence[str]) -> dict[str, Any]:
@@ -175,11 +181,7 @@ def read(path: str | Path) -> dict[str, Any]:
     """
     path = Path(path)
     if path.is_dir():
-        path = path / "provenance.json"
-        if not path.exists():
-            raise InputNotFoundError(
-                f"no record in {str(path.parent)!r}", remedy="name a directory that `km3gpu run` wrote"
-            )
+        return _of_directory(RunDirectory(path))
     try:
         with open(path, "rb") as file:
             start = file.read(8)
@@ -202,3 +204,17 @@ def read(path: str | Path) -> dict[str, Any]:
             "no record of where its rows came from", where=str(path), remedy="name an output of km3gpu"
         )
     return found
+
+
+def _of_directory(directory: RunDirectory) -> dict[str, Any]:
+    """Give the record of a run, also of one that still runs, or that was killed."""
+    path = directory.path / "provenance.json"
+    plan = directory.plan()
+    if plan is None:
+        raise InputNotFoundError(
+            f"no record in {str(directory.path)!r}", remedy="name a directory that `km3gpu run` wrote"
+        )
+    newest = max((j.stat().st_mtime_ns for j in directory.journals()), default=0)
+    if path.exists() and path.stat().st_mtime_ns >= newest:
+        return read(path)
+    return build(directory, plan, directory.outputs())

@@ -14,6 +14,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -25,7 +27,7 @@ from km3gpu.chunk import Origin, chunk_id
 from km3gpu.errors import FormatError, InputNotFoundError, OutputExistsError
 from km3gpu.pipeline import journal
 from km3gpu.pipeline.plan import Plan, PlannedChunk
-from km3gpu.pipeline.receipt import Receipt
+from km3gpu.pipeline.receipt import Output, Receipt
 from km3gpu.pipeline.steps import SINKS
 from km3gpu.pipeline.task import publish
 
@@ -147,9 +149,8 @@ class RunDirectory:
             raise OutputExistsError(f"{str(self.path)!r} is a file", remedy="choose another output directory")
         there = self.plan()
         if there is None:
-            if any(
-                p.name != "journal.jsonl" and not p.name.startswith(".plan.json") for p in self.path.iterdir()
-            ):
+            known = [*self.journals(), *self.path.glob(".plan.json*"), self.parts]
+            if any(p not in known for p in self.path.iterdir()):
                 raise OutputExistsError(
                     f"{str(self.path)!r} holds other files", remedy="choose another output directory"
                 )
@@ -158,6 +159,28 @@ class RunDirectory:
                 f"{str(self.path)!r} holds the results of another plan ({_difference(there, plan)})",
                 remedy="choose another output directory, or update this one: what did not change is kept",
             )
+
+    def alone(self, name: str, *, among_slices: bool) -> None:
+        """Check that no other run writes here; slices only mind a run of the whole.
+
+        Raises
+        ------
+        OutputExistsError
+            One does.
+        """
+        for path in self.journals():
+            if path.name != name and not (among_slices and path.name != "journal.jsonl"):
+                journal.Journal(path).close()
+
+    def running(self) -> bool:
+        """Tell whether a run is writing here now."""
+        for path in self.journals():
+            with open(path, "rb") as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return True
+        return False
 
     def adopt(self, plan: Plan) -> None:
         """Make the directory that of this plan; an earlier plan is kept under ``plans/``."""
@@ -180,6 +203,19 @@ class RunDirectory:
                 shutil.rmtree(target)
             else:
                 target.unlink(missing_ok=True)
+
+    def manifest(self) -> dict[str, Any] | None:
+        """Give the manifest of the last run that ended, or None."""
+        try:
+            found = json.loads((self.path / "manifest.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None  # none yet, or one that cannot be trusted: merging again is always right
+        return found if isinstance(found, dict) and found.get("format") == "km3gpu manifest" else None
+
+    def outputs(self) -> list[Output]:
+        """Give the merged files of the last run that ended."""
+        manifest = self.manifest()
+        return [] if manifest is None else [Output(**o) for o in manifest["outputs"]]
 
     # -- what is done --------------------------------------------------------
     def state(self, sinks: tuple[str, ...] | None = None) -> State:
@@ -222,6 +258,7 @@ class RunDirectory:
                     where=str(self.path),
                     remedy="run into another directory",
                 ) from error
+        state.sessions.sort(key=lambda s: float(s.get("time", 0.0)))
         return state
 
     def _take(

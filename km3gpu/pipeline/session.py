@@ -80,10 +80,18 @@ class Session:
         Open.
     began : float
         ``time.perf_counter()`` when the caller began.
+    share : (int, int), optional
+        Make only the i-th (from 1) of n slices of the plan, and do not merge.
     """
 
     def __init__(
-        self, plan: Plan, recipe: Recipe, directory: RunDirectory, log: Journal, began: float
+        self,
+        plan: Plan,
+        recipe: Recipe,
+        directory: RunDirectory,
+        log: Journal,
+        began: float,
+        share: tuple[int, int] | None = None,
     ) -> None:
         self.plan = plan
         self.recipe = recipe
@@ -92,23 +100,28 @@ class Session:
         self.began = began
         self.id = uuid.uuid4().hex
         self.state = directory.state(plan.sinks)
+        self.share = share
+        i, n = share or (1, 1)
+        size = len(plan.chunks)
+        # neighbours in the plan are neighbours in a file
+        self.chunks = plan.chunks[size * (i - 1) // n : size * i // n]
 
     def run(self, memory: int | None, client: Any, show: bool | None) -> RunResult:
         """Do all that is left to do, and write down how it ended."""
-        resumed = sum(c.id in self.state.done for c in self.plan.chunks)
+        resumed = sum(c.id in self.state.done for c in self.chunks)
         self._begin(resumed)
         status = "failed"
         error: Km3GpuError | None = None
         try:
-            with watched() as stop, progress(self.plan, resumed, show) as bar:
+            with watched() as stop, progress(self.chunks, self.state.done, show) as bar:
                 driver = self._make_chunks(memory, client, stop, bar)
                 outputs: list[Output] = []
-                if not stop and driver.fatal is None and self.recipe.run.merge:
+                if not stop and driver.fatal is None and self.recipe.run.merge and self.share is None:
                     outputs = self._merge(driver, memory, client, stop, bar)
             if stop and not outputs:
                 status = "interrupted"
                 error = InterruptedRunError(
-                    f"stopped by {stop.name} with {self._left()} of {len(self.plan.chunks)} chunks to do",
+                    f"stopped by {stop.name} with {self._left()} of {len(self.chunks)} chunks to do",
                     remedy="run the same again to go on",
                 )
             elif driver.fatal is not None:
@@ -147,6 +160,7 @@ class Session:
                 "worker": environment.worker_name(),
                 "environment": environment.store(self.directory.path / "environments"),
                 "settings": settings,
+                "slice": None if self.share is None else f"{self.share[0]}/{self.share[1]}",
                 "origins": dict(self.recipe.origins),
                 "resumed": resumed,
                 "torn": self.log.torn,
@@ -156,18 +170,18 @@ class Session:
     def _make_chunks(self, memory: int | None, client: Any, stop: Stop, bar: Progress) -> Driver:
         settings = self.recipe.run
         driver = Driver(self.plan, self.recipe, self.directory, self.state, self.log, bar.tell, 0)
-        if driver.missing(self.plan.chunks):
+        if driver.missing(self.chunks):
             runner = make_runner(settings, memory, client)
             driver.threads = kernel_threads(settings, runner)
             self._work(driver, runner, stop)
         if driver.fatal is None and not stop:
-            driver.join_halves(self.plan.chunks)
+            driver.join_halves(self.chunks)
         return driver
 
     def _work(self, driver: Driver, runner: Runner, stop: Stop) -> None:
         clean = False
         try:
-            driver.run(self.plan.chunks, runner, stop)
+            driver.run(self.chunks, runner, stop)
             clean = not stop.at_once
         finally:
             runner.close(at_once=not clean)
@@ -181,8 +195,10 @@ class Session:
             for receipt in bad:
                 del self.state.done[receipt.id]
                 self.log.append({"event": "damaged", "id": receipt.id, "time": time.time()})
-            self._make_chunks(memory, client, stop, bar)
-            if stop or driver.fatal or damaged(self._done(), self.directory.parts):
+            driver = self._make_chunks(memory, client, stop, bar)
+            if stop:
+                return []
+            if driver.fatal or damaged(self._done(), self.directory.parts):
                 raise RunFailedError(
                     "parts change after they are written",
                     where=str(self.directory.parts),
@@ -227,29 +243,27 @@ class Session:
 
     def _merged(self, receipts: Sequence[Receipt]) -> list[Output] | None:
         """Give the outputs of an earlier session where they are those of the same chunks, and whole."""
-        try:
-            manifest = json.loads((self.directory.path / "manifest.json").read_text(encoding="utf-8"))
-            outputs = [Output(**o) for o in manifest["outputs"]]
-            chunks = [c["id"] for c in manifest["chunks"]]
-        except (OSError, ValueError, KeyError, TypeError):
-            return None  # none yet, or one that cannot be trusted: merging again is always right
-        same = manifest["plan"] == self.plan.id and chunks == [r.id for r in receipts]
+        manifest = self.directory.manifest()
+        if manifest is None:
+            return None
+        outputs = self.directory.outputs()
+        same = manifest["plan"] == self.plan.id and [c["id"] for c in manifest["chunks"]] == [
+            r.id for r in receipts
+        ]
         whole = all(agrees(self.directory.path / o.name, o) for o in outputs)
         return outputs if same and whole else None
 
     # -- what there is -------------------------------------------------------
     def _done(self) -> list[Receipt]:
         done = self.state.done
-        return [done[leaf.id] for c in self.plan.chunks for leaf in self.state.leaves(c) if leaf.id in done]
+        return [done[leaf.id] for c in self.chunks for leaf in self.state.leaves(c) if leaf.id in done]
 
     def _failures(self) -> list[Receipt]:
         failed = self.state.failed
-        return [
-            failed[leaf.id] for c in self.plan.chunks for leaf in self.state.leaves(c) if leaf.id in failed
-        ]
+        return [failed[leaf.id] for c in self.chunks for leaf in self.state.leaves(c) if leaf.id in failed]
 
     def _left(self) -> int:
-        return sum(c.id not in self.state.done for c in self.plan.chunks)
+        return sum(c.id not in self.state.done for c in self.chunks)
 
     def _result(self, outputs: Sequence[Output], resumed: int, record: Path) -> RunResult:
         receipts = tuple(self._done())
@@ -269,7 +283,7 @@ class Session:
 def _failed(result: RunResult) -> Km3GpuError:
     first = result.failures[0]
     assert first.fault is not None
-    n, of = len(result.failures), len(result.plan.chunks)
+    n, of = len(result.failures), len(result.failures) + len(result.receipts)
     if not result.receipts:
         return first.fault.raised()  # nothing came out at all: the fault itself is the news
     error = RunFailedError(

@@ -38,6 +38,7 @@ def run(
     window: int | None = None,
     chunk: int | str | None = None,
     merge: bool | None = None,
+    part: str | None = None,
     existing: Literal["resume", "update", "replace"] = "resume",
     show: bool | None = None,
 ) -> RunResult:
@@ -72,6 +73,10 @@ def run(
         Size of a chunk, in events or as ``"64 MB"``.
     merge : bool, optional
         Put the parts together at the end (the default).
+    part : str, optional
+        ``"3/100"``: make only the third of a hundred slices of the plan, and do
+        not merge.  Slices may run at the same time, into one directory, without
+        knowing of each other; `resume` then puts the parts together.
     existing : {"resume", "update", "replace"}
         What to do in a directory with results: go on with the same plan;
         ``"update"`` also takes another plan, and keeps the chunks that it
@@ -116,7 +121,10 @@ def run(
     directory = RunDirectory(Path(out))
     if existing not in ("resume", "update", "replace"):
         raise ConfigError(f"existing = {existing!r}", remedy="take 'resume', 'update' or 'replace'")
-    return _run(make_plan(recipe, named), recipe, directory, existing, scheduler, show, began)
+    share = None if part is None else _share(part)
+    if share is not None and existing != "resume":
+        raise ConfigError(f"a slice cannot {existing} a directory that others share", remedy="take 'resume'")
+    return _run(make_plan(recipe, named), recipe, directory, existing, scheduler, show, began, share)
 
 
 def resume(
@@ -188,20 +196,35 @@ def _run(
     scheduler: Any,
     show: bool | None,
     began: float,
+    share: tuple[int, int] | None = None,
 ) -> RunResult:
     memory = None if recipe.run.memory is None else parse_size(recipe.run.memory)
     update = existing in ("update", "replace")
     directory.check(plan, update=update)
     directory.path.mkdir(parents=True, exist_ok=True)
-    with Journal(directory.path / "journal.jsonl") as log:
+    name = "journal.jsonl" if share is None else f"journal-{share[0]:05}-of-{share[1]:05}.jsonl"
+    with Journal(directory.path / name) as log:
+        directory.alone(name, among_slices=share is not None)
         directory.check(plan, update=update)  # again, now that nobody else can write
         if existing == "replace" and (old := directory.plan()) is not None:
             directory.clear(old)
             log.clear()
         directory.adopt(plan)
-        directory.sweep()
+        if share is None:
+            directory.sweep()
         client = None if isinstance(scheduler, str) else scheduler
-        return Session(plan, recipe, directory, log, began).run(memory, client, show)
+        return Session(plan, recipe, directory, log, began, share).run(memory, client, show)
+
+
+def _share(part: str) -> tuple[int, int]:
+    """Read ``"3/100"``."""
+    try:
+        i, n = (int(x) for x in part.split("/"))
+    except ValueError:
+        i, n = 0, 0
+    if not 1 <= i <= n:
+        raise ConfigError(f"{part!r} is no slice", remedy="write '3/100' for the third of a hundred")
+    return i, n
 
 
 def _recipe(

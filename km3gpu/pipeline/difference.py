@@ -1,0 +1,136 @@
+"""What changed between two runs, by their records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from km3gpu.pipeline import provenance
+from km3gpu.pipeline.verify import changes
+
+__all__ = ["Change", "difference"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing in which two runs differ.
+
+    Attributes
+    ----------
+    section : str
+        ``"code"``, ``"input"``, ``"stage"``, ``"sink"``, ``"setting"``,
+        ``"environment"``, ``"chunk"``, ``"output"``.
+    key : str
+        What it is.
+    a, b : str
+        What it is in the one run and in the other; ``"-"`` where it is not.
+    """
+
+    section: str
+    key: str
+    a: str
+    b: str
+
+
+def difference(a: str | Path, b: str | Path) -> list[Change]:
+    """Compare the records of two runs.
+
+    Parameters
+    ----------
+    a, b : str or Path
+        Directories of runs, records, or outputs.
+
+    Returns
+    -------
+    list of Change
+        From what went in to what came out; empty for runs of the same plan
+        with the same result.
+    """
+    one, other = provenance.read(a), provenance.read(b)
+    return list(_changes(one, other))
+
+
+def _changes(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[Change]:
+    if a["code"] != b["code"]:
+        yield Change("code", "version", a["code"], b["code"])
+    for key, x, y in changes(a.get("git") or {}, b.get("git") or {}):
+        yield Change("code", f"git.{key}", x, y)
+    yield from _inputs(a["inputs"], b["inputs"])
+    yield from _stages(a["stages"], b["stages"])
+    for section, place in (
+        ("sink", ("recipe", "sinks")),
+        ("source", ("recipe", "source")),
+        ("setting", ("run",)),
+    ):
+        then, now = _at(a.get("configuration", {}), place), _at(b.get("configuration", {}), place)
+        for key, x, y in changes(then, now):
+            yield Change(section, key, x, y)
+    for key, x, y in changes(_environment(a), _environment(b)):
+        yield Change("environment", key, x, y)
+    yield from _chunks(a["chunks"], b["chunks"])
+    outputs = [{o["name"]: o["digest"] for o in r.get("outputs", [])} for r in (a, b)]
+    for key, x, y in changes(*outputs):
+        yield Change("output", key, x, y)
+
+
+def _at(node: Any, place: Sequence[str]) -> Mapping[str, Any]:
+    for key in place:
+        node = node.get(key, {}) if isinstance(node, Mapping) else {}
+    if isinstance(node, list):
+        return {f"{n.get('name', i)}.{n.get('format', '')}": n for i, n in enumerate(node)}
+    return node if isinstance(node, Mapping) else {}
+
+
+def _inputs(a: Sequence[Mapping[str, Any]], b: Sequence[Mapping[str, Any]]) -> Iterator[Change]:
+    ones, others = ({i["digest"]: i for i in side} for side in (a, b))
+    for digest, i in ones.items():
+        if digest not in others:
+            yield Change("input", i["path"], digest, "-")
+    for digest, i in others.items():
+        if digest not in ones:
+            yield Change("input", i["path"], "-", digest)
+
+
+def _stages(a: Sequence[Mapping[str, Any]], b: Sequence[Mapping[str, Any]]) -> Iterator[Change]:
+    names = [[s["stage"] for s in side] for side in (a, b)]
+    if names[0] != names[1]:
+        yield Change("stage", "order", " > ".join(names[0]), " > ".join(names[1]))
+    for name in dict.fromkeys(names[0]):
+        if name in names[1]:
+            one, other = (side[n.index(name)] for side, n in zip((a, b), names, strict=True))
+            for key, x, y in changes(one, other):
+                yield Change("stage", f"{name}.{key}", x, y)
+
+
+def _environment(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Give the environment of the last session, or the first that there is."""
+    environments = record["environments"]
+    sessions = record.get("sessions") or [{}]
+    last = environments.get(sessions[-1].get("environment"))
+    found: Mapping[str, Any] = last or next(iter(environments.values()), {})
+    return found
+
+
+def _chunks(a: Sequence[Mapping[str, Any]], b: Sequence[Mapping[str, Any]]) -> Iterator[Change]:
+    ones, others = ({c["id"]: c for c in side} for side in (a, b))
+    shared = ones.keys() & others.keys()
+    if ones.keys() != others.keys():
+        yield Change(
+            "chunk",
+            "made",
+            f"{len(ones)} ({len(ones) - len(shared)} only here)",
+            f"{len(others)} ({len(others) - len(shared)} only here)",
+        )
+    for identity in ones:
+        if identity not in shared:
+            continue
+        x, y = ones[identity], others[identity]
+        parts = [{o["name"]: o["digest"] for o in c.get("outputs", [])} for c in (x, y)]
+        for name in parts[0].keys() & parts[1].keys():
+            if parts[0][name] != parts[1][name]:
+                # the same id and other bytes: this must not be
+                yield Change("chunk", name, parts[0][name], parts[1][name])
+        if x["device"] != y["device"]:
+            yield Change("chunk", f"{identity}.device", x["device"], y["device"])

@@ -1,0 +1,109 @@
+"""Whether a record still holds: are inputs, outputs, parts, code and environment what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from km3gpu.chunk import code_version, file_digest
+from km3gpu.pipeline import environment, provenance
+
+__all__ = ["Finding", "verify"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that a record speaks of, and how it is now.
+
+    Attributes
+    ----------
+    kind : str
+        ``"input"``, ``"output"``, ``"part"``, ``"code"``, ``"environment"``.
+    name : str
+        Path, or what it is.
+    state : str
+        ``"same"``, ``"changed"`` or ``"gone"``.
+    detail : str
+        What differs.
+    """
+
+    kind: str
+    name: str
+    state: str
+    detail: str = ""
+
+
+def verify(path: str | Path, *, parts: bool = True) -> list[Finding]:
+    """Compare a record with what there is now.
+
+    Parameters
+    ----------
+    path : str or Path
+        Directory of a run, its record, or one of its outputs (which knows its
+        inputs, code and environment only).
+    parts : bool
+        Look at every part too.
+
+    Returns
+    -------
+    list of Finding
+        Files are compared byte for byte, by digest.
+
+    Raises
+    ------
+    InputNotFoundError, FormatError
+        There is no record.
+    """
+    record = provenance.read(path)
+    folder = Path(path) if Path(path).is_dir() else Path(path).parent
+    found = [_file("input", Path(i["path"]), i["digest"]) for i in record["inputs"]]
+    found += [_file("output", folder / o["name"], o["digest"]) for o in record.get("outputs", [])]
+    if parts:
+        for chunk in record["chunks"]:
+            found += [
+                _file("part", folder / "parts" / o["name"], o["digest"]) for o in chunk.get("outputs", [])
+            ]
+    now = code_version()
+    same = record["code"] == now
+    found.append(Finding("code", record["code"], "same" if same else "changed", "" if same else f"now {now}"))
+    found += _environments(record["environments"])
+    return found
+
+
+def _file(kind: str, path: Path, digest: str) -> Finding:
+    if not path.is_file():
+        return Finding(kind, str(path), "gone")
+    now = file_digest(str(path))
+    return Finding(
+        kind, str(path), "same" if now == digest else "changed", "" if now == digest else f"now {now}"
+    )
+
+
+def _environments(recorded: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
+    now = environment.describe()
+    for digest, then in recorded.items():
+        differences = list(changes(then, now))
+        words = "; ".join(f"{k}: {a} -> {b}" for k, a, b in differences)
+        yield Finding("environment", digest, "changed" if differences else "same", words)
+
+
+def changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Give what differs between two mappings of plain values, by dotted key.
+
+    Parameters
+    ----------
+    then, now : mapping
+
+    Yields
+    ------
+    (str, str, str)
+        Key, value then, value now; ``"-"`` for one that is not there.
+    """
+    for key in [*then, *(k for k in now if k not in then)]:
+        a, b = then.get(key), now.get(key)
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            yield from ((f"{key}.{k}", x, y) for k, x, y in changes(a, b))
+        elif a != b:
+            yield key, "-" if a is None else str(a), "-" if b is None else str(b)
