@@ -75,7 +75,8 @@ def call(arguments: Sequence[str]) -> int:
     try:
         return int(app(args=list(arguments), prog_name="km3gpu", standalone_mode=False) or 0)
     except _UsageError as error:
-        if not error.message:  # `km3gpu` alone, or a group of commands: the help, which this error carries
+        # `km3gpu` alone, or a group of commands: the help, which this error carries
+        if type(error).__name__ == "NoArgsIsHelpError":
             error.show()
             return 2
         help_line = f"see `{error.ctx.command_path} --help`" if error.ctx else "see `km3gpu --help`"
