@@ -8,6 +8,8 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo-out
+# files of tests that run at a time
+JOBS ?= 2
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -47,11 +49,11 @@ layers: $(VENV)/installed-dev
 	$(BIN)/lint-imports
 
 unit: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -m "not soak and not cudasim" --durations=10
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not soak and not cudasim" --durations=10
 
 # the simulator replaces the CUDA target when numba is imported, so it gets a process of its own
 simulator: $(VENV)/installed-dev
-	NUMBA_ENABLE_CUDASIM=1 KM3GPU_BACKEND=cudasim $(BIN)/python -m pytest tests/kernels
+	NUMBA_ENABLE_CUDASIM=1 KM3GPU_BACKEND=cudasim $(BIN)/python -m pytest -n $(JOBS) --dist loadfile tests/kernels
 
 soak: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -m soak
