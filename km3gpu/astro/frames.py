@@ -33,15 +33,25 @@ from astropy.coordinates import (
     UnitSphericalRepresentation,
     frame_transform_graph,
 )
+from astropy.time import Time
 
 from km3gpu.astro import transform as _transform
 from km3gpu.astro.horizontal import horizontal_to_local, local_to_horizontal
 from km3gpu.astro.sites import Site
 from km3gpu.astro.sites import site as _site
-from km3gpu.astro.times import utc_ns
+from km3gpu.astro.times import DAY_NS, utc_ns
 from km3gpu.errors import FormatError
 
-__all__ = ["LocalFrame", "TrackFrame", "earth_location", "local_direction", "site_at", "sky_coord"]
+__all__ = [
+    "LocalFrame",
+    "LocationAttribute",
+    "TrackFrame",
+    "astropy_time",
+    "earth_location",
+    "local_direction",
+    "site_at",
+    "sky_coord",
+]
 
 
 def earth_location(place: Site | str) -> EarthLocation:
@@ -83,10 +93,11 @@ def site_at(location: Any) -> Site:
     )
 
 
-class _LocationAttribute(Attribute):  # type: ignore[misc]
+class LocationAttribute(Attribute):  # type: ignore[misc]
     """A location; sites and their names will do."""
 
     def convert_input(self, value: Any) -> tuple[Any, bool]:
+        """Give the location, and whether it was something else before."""
         if value is None or isinstance(value, EarthLocation):
             return value, False
         if isinstance(value, (Site, str)):
@@ -119,7 +130,7 @@ class LocalFrame(BaseCoordinateFrame):  # type: ignore[misc]
         ]
     }
     obstime = TimeAttribute(default=None)
-    location = _LocationAttribute(default=None)
+    location = LocationAttribute(default=None)
     _angles = ("azimuth", "zenith")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -143,7 +154,7 @@ class TrackFrame(BaseCoordinateFrame):  # type: ignore[misc]
     name = "km3nettrack"
     default_representation = PhysicsSphericalRepresentation
     obstime = TimeAttribute(default=None)
-    location = _LocationAttribute(default=None)
+    location = LocationAttribute(default=None)
     _angles = ("phi", "theta")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -156,6 +167,14 @@ def _with_distance(names: tuple[str, str], kwargs: dict[str, Any]) -> None:
     if all(kwargs.get(n) is not None for n in names) and "r" not in kwargs:
         shape = np.broadcast_shapes(*(np.shape(getattr(kwargs[n], "value", kwargs[n])) for n in names))
         kwargs["r"] = np.ones(shape) * u.one
+
+
+def astropy_time(time_ns: Any) -> Time:
+    """Give UTC ns since 1970 as astropy's Time, to the nanosecond."""
+    # days and the rest apart: a float64 of seconds is only good to 0.2 us, and days with a
+    # leap second must not be stretched
+    days, rest = np.divmod(time_ns, DAY_NS)
+    return Time(2_440_587.5 + days, 0.0, format="jd", scale="utc") + rest * u.ns
 
 
 def sky_coord(
@@ -181,7 +200,11 @@ def sky_coord(
     place = site_at(site)
     longitude, latitude = _transform.local_to_sky(ns, dx, dy, dz, place, frame=frame)
     return SkyCoord(
-        longitude * u.rad, latitude * u.rad, frame=frame, obstime=_time(ns), location=earth_location(place)
+        longitude * u.rad,
+        latitude * u.rad,
+        frame=frame,
+        obstime=astropy_time(ns),
+        location=earth_location(place),
     )
 
 
@@ -202,15 +225,6 @@ def local_direction(coord: Any, time: Any, site: Site | str | EarthLocation) -> 
     """
     icrs = coord.transform_to(ICRS())
     return _transform.icrs_to_local(utc_ns(time), icrs.ra.rad, icrs.dec.rad, site_at(site))
-
-
-def _time(time_ns: Any) -> Any:
-    from astropy.time import Time
-
-    # in two parts: a float64 of seconds is only good to 0.2 us; by the day, so that
-    # days with a leap second are not stretched
-    days, rest = np.divmod(time_ns, 86_400 * 10**9)
-    return Time(2_440_587.5 + days, 0.0, format="jd", scale="utc") + rest * 1e-9 * u.s
 
 
 def _of(frame: Any) -> tuple[Any, Site]:

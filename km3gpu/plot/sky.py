@@ -3,66 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib import colormaps
-from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
 
 from km3gpu import astro
-from km3gpu.astro import healpix
 from km3gpu.astro.sources import Source
-from km3gpu.backend import Backend
-from km3gpu.errors import FormatError
-from km3gpu.plot.style import COLOURS, RC
+from km3gpu.plot.sky_layers import (
+    WORDS,
+    Horizon,
+    Points,
+    Region,
+    draw_circle,
+    draw_contours,
+    draw_great_circle,
+    draw_legend,
+    draw_points,
+    frame_axes,
+    host,
+    lay_counts,
+    name_sources,
+    shade_above,
+)
+from km3gpu.plot.style import RC
 
-__all__ = ["Horizon", "Region", "host", "sky_map"]
-
-# the lightest end is as good as white, for pixels with next to nothing
-COUNT_MAP = ListedColormap(colormaps["Blues"](np.linspace(0.04, 1.0, 256)), "km3gpu_counts")
-_WORDS = {
-    "icrs": ("right ascension", "declination", "ICRS"),
-    "galactic": ("galactic longitude", "galactic latitude", "galactic"),
-}
-
-
-@dataclass(frozen=True)
-class Region:
-    """A circle on the sky: where something may have come from.
-
-    Attributes
-    ----------
-    ra, dec : float
-        Centre (ICRS), radians.
-    radius : float
-        Radians.
-    label : str
-        For the legend.
-    """
-
-    ra: float
-    dec: float
-    radius: float
-    label: str = ""
-
-
-@dataclass(frozen=True)
-class Horizon:
-    """What lies below a detector's horizon at a time is where it looks for neutrinos.
-
-    Attributes
-    ----------
-    time : int, datetime64 or astropy Time
-    site : Site or str
-    """
-
-    time: Any
-    site: astro.Site | str
+__all__ = ["Horizon", "Points", "Region", "sky_map"]
 
 
 def sky_map(
@@ -74,6 +41,8 @@ def sky_map(
     counts_nested: bool = False,
     counts_frame: str | None = None,
     counts_label: str = "events",
+    credible: Sequence[float] = (),
+    points: Sequence[Points] = (),
     sources: Iterable[Source] = (),
     regions: Sequence[Region] = (),
     horizon: Horizon | None = None,
@@ -95,6 +64,10 @@ def sky_map(
         Its axes; those of the picture by default.
     counts_label : str
         What its numbers are.
+    credible : sequence of float
+        Lines around the pixels with most, that hold these fractions of the map.
+    points : sequence of Points
+        More places, each group in its own colour.
     sources : iterable of Source
         Marked and named.
     regions : sequence of Region
@@ -119,150 +92,22 @@ def sky_map(
     with mpl.rc_context(dict(RC)):
         figure = Figure(figsize=(10.0, 6.2))
         axes = figure.add_axes((0.06, 0.15, 0.9, 0.71), projection="mollweide")
-        _frame(axes, frame)
+        frame_axes(axes, frame)
         if counts is not None:
-            image = _lay(axes, host(counts), counts_nested, counts_frame or frame, frame)
+            image = lay_counts(axes, host(counts), counts_nested, counts_frame or frame, frame)
             bar = figure.add_axes((0.36, 0.085, 0.3, 0.014))
             figure.colorbar(image, cax=bar, orientation="horizontal", label=counts_label)
             bar.tick_params(length=2)
+            draw_contours(axes, host(counts), counts_nested, counts_frame or frame, frame, credible)
         if horizon is not None:
-            _shade(axes, horizon, frame)
-        _great_circle(axes, frame)
-        good = np.isfinite(ra) & np.isfinite(dec)
-        if good.any():
-            size = float(np.clip(4e3 / good.sum(), 1.0, 26.0))
-            x, y = _place(ra[good], dec[good], frame)
-            axes.scatter(x, y, s=size, color=COLOURS["bars"], linewidths=0, alpha=0.75, zorder=3,
-                         label=f"{good.sum():,} events")  # fmt: skip
+            shade_above(axes, horizon, frame)
+        draw_great_circle(axes, frame)
+        n = int((np.isfinite(ra) & np.isfinite(dec)).sum())
+        for group in (Points(ra, dec, f"{n:,} events"), *points):
+            draw_points(axes, group, frame)
         for region in regions:
-            _circle(axes, region, frame)
-        _name_sources(axes, list(sources), frame)
-        _legend(figure, axes)
-        figure.text(0.06, 0.945, title or f"The sky, {_WORDS[frame][2]}", fontsize=14, weight="bold")
+            draw_circle(axes, region, frame)
+        name_sources(axes, list(sources), frame)
+        draw_legend(figure, axes)
+        figure.text(0.06, 0.945, title or f"The sky, {WORDS[frame][2]}", fontsize=14, weight="bold")
     return figure
-
-
-def host(array: Any) -> Any:
-    """Give numbers, lists and arrays of any backend as numpy."""
-    return Backend.to_host(array) if hasattr(array, "__cuda_array_interface__") else np.asarray(array)
-
-
-def _place(ra: Any, dec: Any, frame: str) -> tuple[Any, Any]:
-    """Give x and y of the projection: longitude grows to the left, as seen from within the sphere."""
-    lon, lat = astro.turned((np.asarray(ra, float), np.asarray(dec, float)), frame)
-    return -((lon + np.pi) % (2 * np.pi) - np.pi), lat
-
-
-def _frame(axes: Axes, frame: str) -> None:
-    axes.set_axisbelow(False)  # the grid lies on a map of counts, not under it
-    axes.grid(True, color=COLOURS["quiet"], linewidth=0.4, alpha=0.45)
-    axes.set_longitude_grid_ends(90)  # type: ignore[attr-defined]
-    ticks = np.arange(-150, 180, 30)
-    hours = frame == "icrs"
-    labels = [f"{(-t % 360) // 15} h" if hours else f"{-t % 360}°" for t in ticks]
-    axes.set_xticks(np.radians(ticks), labels, fontsize=7.5)
-    axes.set_yticks(np.radians(np.arange(-60, 90, 30)), [f"{t}°" for t in range(-60, 90, 30)], fontsize=7.5)
-    halo: list[Any] = [withStroke(linewidth=2.2, foreground="white", alpha=0.8)]
-    for label in axes.get_xticklabels():
-        label.set_path_effects(halo)
-    axes.set_xlabel(_WORDS[frame][0], fontsize=8.5, labelpad=4)
-    axes.set_ylabel(_WORDS[frame][1], fontsize=8.5)
-    for spine in axes.spines.values():
-        spine.set_visible(True)
-
-
-def _raster() -> tuple[Any, Any]:
-    """Longitude and latitude of the edges of a raster of the picture [rad]."""
-    return np.linspace(-np.pi, np.pi, 721), np.linspace(-np.pi / 2, np.pi / 2, 361)
-
-
-def _centres() -> tuple[Any, Any]:
-    x, y = _raster()
-    return np.meshgrid(-(x[1:] + x[:-1]) / 2, (y[1:] + y[:-1]) / 2)
-
-
-def _lay(axes: Axes, counts: Any, nested: bool, of: str, frame: str) -> Any:
-    nside = round(np.sqrt(len(counts) / 12)) if counts.ndim == 1 else 0
-    if nside == 0 or 12 * nside * nside != len(counts):
-        raise FormatError(
-            f"a map of shape {counts.shape} is no HEALPix map", remedy="it has 12 nside^2 numbers"
-        )
-    lon, lat = _centres()
-    lon, lat = astro.turned((lon, lat), of, of=frame)
-    values = counts[healpix.pixels(lon, lat, nside, nested=nested)]
-    low = 0.0 if counts.min() >= 0 else float(np.nanmin(counts))
-    top = float(np.nanmax(counts))
-    return axes.pcolormesh(
-        *_raster(),
-        values,
-        cmap=COUNT_MAP,
-        zorder=0,
-        vmin=low,
-        vmax=top if top > low else low + 1,
-        rasterized=True,
-    )
-
-
-def _shade(axes: Axes, horizon: Horizon, frame: str) -> None:
-    lon, lat = _centres()
-    ra, dec = astro.turned((lon, lat), "icrs", of=frame)
-    _, _, dz = astro.icrs_to_local(horizon.time, ra, dec, horizon.site)
-    x, y = _raster()
-    axes.contourf(
-        (x[1:] + x[:-1]) / 2, (y[1:] + y[:-1]) / 2, dz, levels=(-2.0, 0.0), colors=[COLOURS["quiet"]],
-        alpha=0.18, zorder=1,
-    )  # fmt: skip
-    name = astro.site(horizon.site).name.upper()
-    when = np.datetime64(int(astro.utc_ns(horizon.time)), "ns").astype("M8[m]")
-    axes.fill([], [], color=COLOURS["quiet"], alpha=0.18, label=f"above the horizon of {name}, {when} UTC")
-
-
-def _great_circle(axes: Axes, frame: str) -> None:
-    """Draw the Galactic plane on an equatorial map, the celestial equator on a Galactic one."""
-    lon, zero = np.linspace(0, 2 * np.pi, 721), np.zeros(721)
-    if frame == "icrs":
-        ra, dec = astro.turned((lon, zero), "icrs", of="galactic")
-        label = "galactic plane"
-    else:
-        ra, dec, label = lon, zero, "celestial equator"
-    _line(axes, *_place(ra, dec, frame), color=COLOURS["quiet"], lw=0.8, ls=(0, (4, 3)), label=label)
-
-
-def _line(axes: Axes, x: Any, y: Any, **style: Any) -> None:
-    """Draw a line, broken where it leaves one edge of the map for the other."""
-    cut = np.flatnonzero(np.abs(np.diff(x)) > np.pi) + 1
-    axes.plot(np.insert(x, cut, np.nan), np.insert(y, cut, np.nan), zorder=2, **style)
-
-
-def _circle(axes: Axes, region: Region, frame: str) -> None:
-    """Draw the circle of all places at a radius from a centre."""
-    angle = np.linspace(0, 2 * np.pi, 361)
-    s, c = np.sin(region.radius), np.cos(region.radius)
-    sd, cd = np.sin(region.dec), np.cos(region.dec)
-    dec = np.arcsin(np.clip(sd * c + cd * s * np.cos(angle), -1, 1))
-    ra = region.ra + np.arctan2(np.sin(angle) * s * cd, c - sd * np.sin(dec))
-    x, y = _place(ra % (2 * np.pi), dec, frame)
-    _line(axes, x, y, color=COLOURS["track"], lw=1.3, label=region.label or None)
-
-
-def _name_sources(axes: Axes, sources: list[Source], frame: str) -> None:
-    for i, each in enumerate(sources):
-        x, y = _place(each.ra, each.dec, frame)
-        axes.scatter(
-            [x], [y], marker="*", s=62, color=COLOURS["track"], edgecolors="white", linewidths=0.6, zorder=5,
-            label="sources" if i == 0 else None,
-        )  # fmt: skip
-        left = x > np.pi * 0.55
-        axes.annotate(
-            each.name, (x, y), xytext=(-6 if left else 6, 4), textcoords="offset points",
-            ha="right" if left else "left", fontsize=7.5, zorder=6,
-            bbox={"boxstyle": "round,pad=0.12", "fc": "white", "ec": "none", "alpha": 0.65},
-        )  # fmt: skip
-
-
-def _legend(figure: Figure, axes: Axes) -> None:
-    handles, labels = axes.get_legend_handles_labels()
-    if handles:
-        figure.legend(
-            handles, labels, loc="upper left", bbox_to_anchor=(0.05, 0.935), ncols=4, columnspacing=1.4
-        )

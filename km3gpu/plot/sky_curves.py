@@ -16,7 +16,7 @@ from km3gpu import astro
 from km3gpu.astro.sources import Source
 from km3gpu.astro.visibility import UPGOING, Livetime, visibility
 from km3gpu.errors import ConfigError
-from km3gpu.plot.sky import COUNT_MAP, host
+from km3gpu.plot.sky_layers import COUNT_MAP, host
 from km3gpu.plot.style import COLOURS, RC
 
 __all__ = ["shadow_map", "visibility_curves"]
