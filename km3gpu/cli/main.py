@@ -18,11 +18,13 @@ from km3gpu.cli import (
     failures,
     head,
     info,
+    plan,
     prov,
     resume,
     run,
     score,
     sky,
+    top,
     tree,
     version,
 )
@@ -38,6 +40,8 @@ app = typer.Typer(
 for module in (
     run,
     resume,
+    plan,
+    top,
     info,
     tree,
     head,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from km3gpu.cli import records
 from km3gpu.cli.command import command
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ def register(app: typer.Typer) -> None:
             printing.print_json(found)
         else:
             printing.show(tree(record, found, chunks))
+
+    records.register(prov)
 
 
 def tree(name: str, record: Mapping[str, Any], chunks: bool = False) -> Tree:

@@ -35,6 +35,15 @@ class Existing(StrEnum):
     REPLACE = "replace"
 
 
+class Progress(StrEnum):
+    """How progress is shown."""
+
+    AUTO = "auto"
+    BAR = "bar"
+    JSON = "json"
+    NONE = "none"
+
+
 def register(app: typer.Typer) -> None:
     """Add the command to `app`."""
 
@@ -67,6 +76,17 @@ def register(app: typer.Typer) -> None:
                 " what it shares; replace: remove what the last run wrote."
             ),
         ] = Existing.RESUME,
+        part: Annotated[
+            str | None,
+            typer.Option(
+                "--slice",
+                metavar="I/N",
+                help="Make only the I-th of N slices, as one batch job; `km3gpu resume` then merges.",
+            ),
+        ] = None,
+        progress: Annotated[
+            Progress, typer.Option(help="auto: a bar on a terminal; json: lines on stderr for programs.")
+        ] = Progress.AUTO,
         as_json: AsJson = False,
     ) -> None:
         """Run a plan over files, and record where every row came from.
@@ -88,7 +108,12 @@ def register(app: typer.Typer) -> None:
         recipe = read_recipe(plan, source={"chunk": size}, run=settings)
         if check_calibration:
             recipe = _checking(recipe)
-        reported(plan, lambda: run_plan(recipe, files or None, out=out, existing=existing.value), as_json)
+        show = {"auto": None, "bar": True, "none": False, "json": "json"}[progress.value]
+        reported(
+            plan,
+            lambda: run_plan(recipe, files or None, out=out, existing=existing.value, part=part, show=show),
+            as_json,
+        )
 
 
 def _checking(recipe: Recipe) -> Recipe:

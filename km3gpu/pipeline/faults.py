@@ -83,11 +83,17 @@ def classify(error: BaseException) -> str:
         return "disk"
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return "memory"
+    if isinstance(error, errors.InputNotFoundError) and _of_the_network(error.__cause__):
+        return "io"
     if isinstance(error, _SETUP):
         return "setup"
     if isinstance(error, OSError | TimeoutError) and not isinstance(error, errors.Km3GpuError):
         return "io"
     return "data"
+
+
+def _of_the_network(cause: BaseException | None) -> bool:
+    return isinstance(cause, OSError) and not isinstance(cause, FileNotFoundError)
 
 
 def fault_of(error: BaseException) -> Fault:

@@ -15,8 +15,9 @@ from typing import Any
 
 from km3gpu.chunk import Origin, file_digest
 from km3gpu.errors import FormatError, InputNotFoundError, SourceChangedError
+from km3gpu.io.filebytes import file_mark, is_url
 
-__all__ = ["Input", "Plan", "PlannedChunk", "check_input"]
+__all__ = ["Input", "Plan", "PlannedChunk", "check_input", "identify"]
 
 VERSION = 1
 
@@ -31,7 +32,7 @@ class Input:
     role : str
         ``"data"`` or ``"calibration"``.
     digest : str
-        ``"sha256:..."`` of its bytes.
+        ``"sha256:..."`` of its bytes, or ``"mark:..."`` (see `identify`).
     size, mtime_ns : int
         What the file system said when the digest was taken.
     uuid, kind, tree : str
@@ -40,6 +41,8 @@ class Input:
         Of its tree.
     meta : tuple
         What the Jpp applications that made a data file say of themselves.
+    bytes : int
+        Size in memory of the columns to read.
     """
 
     path: str
@@ -52,6 +55,7 @@ class Input:
     tree: str = ""
     n_entries: int = 0
     meta: tuple[Any, ...] = ()
+    bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,11 @@ class Plan:
     def n_events(self) -> int:
         """Events of all chunks."""
         return sum(c.origin.n_entries for c in self.chunks)
+
+    def chunk_bytes(self, chunk: PlannedChunk) -> int:
+        """Estimate the size in memory of a chunk as it is read."""
+        i = self.data()[chunk.origin.path]
+        return i.bytes * chunk.origin.n_entries // max(i.n_entries, 1)
 
     def data(self) -> dict[str, Input]:
         """Give the data files by path."""
@@ -179,17 +188,43 @@ class Plan:
             check_input(i)
 
 
+def identify(path: str, how: str = "content") -> tuple[str, int, int]:
+    """Say what a file is: its digest, size and time of writing (ns, 0 for a URL).
+
+    Parameters
+    ----------
+    path : str
+        A file or URL.
+    how : str
+        ``"content"``: the digest is that of the bytes; ``"mark"``: of name, size
+        and time, which reads nothing.  A URL is always taken by its mark.
+    """
+    _, size, written = mark = file_mark(path)
+    if how == "content" and not is_url(path):
+        return file_digest(path), size, written
+    digest = "mark:" + hashlib.sha256(json.dumps(mark).encode()).hexdigest()
+    return digest, int(size or 0), written if isinstance(written, int) else 0
+
+
 def check_input(known: Input) -> None:
-    """Check one input: by size and time, and by digest where those differ."""
-    try:
-        stat = Path(known.path).stat()
-    except FileNotFoundError:
+    """Check that an input is still what the plan was made for: by its mark, and its bytes where that differs.
+
+    Raises
+    ------
+    SourceChangedError
+        It differs.
+    InputNotFoundError
+        It is gone.
+    """
+    if not is_url(known.path) and not Path(known.path).exists():
         raise InputNotFoundError(
             f"input {known.path!r} is gone", remedy="bring it back, or plan again"
         ) from None
-    if (stat.st_size, stat.st_mtime_ns) == (known.size, known.mtime_ns):
+    _, size, written = file_mark(known.path)
+    if known.digest.startswith("sha256:") and (size, written) == (known.size, known.mtime_ns):
         return
-    if stat.st_size != known.size or file_digest(known.path) != known.digest:
+    kind = "content" if known.digest.startswith("sha256:") else "mark"
+    if identify(known.path, kind)[0] != known.digest:
         raise SourceChangedError(
             f"input {known.path!r} has changed since the plan was made",
             remedy="run into another directory, which plans again",

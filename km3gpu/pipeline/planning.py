@@ -7,12 +7,12 @@ import fnmatch
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 
 from km3gpu import io
-from km3gpu.chunk import chunk_id, code_version, file_digest
+from km3gpu.chunk import chunk_id, code_version
 from km3gpu.errors import ConfigError
-from km3gpu.pipeline.plan import Input, Plan, PlannedChunk
+from km3gpu.io.opened import open_file
+from km3gpu.pipeline.plan import Input, Plan, PlannedChunk, identify
 from km3gpu.pipeline.receipt import sink_key
 from km3gpu.pipeline.recipe import Recipe
 from km3gpu.stages.stage import needed
@@ -73,24 +73,24 @@ def make_plan(recipe: Recipe, files: Iterable[str] | None = None) -> Plan:
     )
 
 
-def _input(path: str, role: str) -> Input:
-    digest = file_digest(path)
-    stat = Path(path).stat()
-    return Input(path, role, digest, stat.st_size, stat.st_mtime_ns)
+def _input(path: str, role: str, how: str = "content") -> Input:
+    return Input(path, role, *identify(path, how))
 
 
 def _look(path: str, recipe: Recipe) -> tuple[Input, dict[str, tuple[str, ...]]]:
     """Open one data file: what it is, and which of its columns are to be read."""
     source = io.open(path, tree=recipe.source.tree)
+    columns = choose_columns(recipe, source.kind, source.tables, path)
     about = dataclasses.replace(
-        _input(path, "data"),
+        _input(path, "data", recipe.source.identity),
         uuid=source.uuid,
         kind=source.kind,
         tree=source.tree,
         n_entries=source.n_events,
         meta=tuple(source.meta),
+        bytes=open_file(path).dataset(source.tree).nbytes(columns),
     )
-    return about, choose_columns(recipe, source.kind, source.tables, path)
+    return about, columns
 
 
 def choose_columns(

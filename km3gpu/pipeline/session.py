@@ -106,7 +106,7 @@ class Session:
         # neighbours in the plan are neighbours in a file
         self.chunks = plan.chunks[size * (i - 1) // n : size * i // n]
 
-    def run(self, memory: int | None, client: Any, show: bool | None) -> RunResult:
+    def run(self, memory: int | None, client: Any, show: bool | str | None) -> RunResult:
         """Do all that is left to do, and write down how it ended."""
         resumed = sum(c.id in self.state.done for c in self.chunks)
         self._begin(resumed)

@@ -24,12 +24,16 @@ class SourceSettings:
     columns : tuple of str
         Columns to read beside those that the stages need, as ``table/column``
         or ``table/*``.
+    identity : str
+        What makes a file the same: ``"content"``, its bytes, or ``"mark"``, its
+        name, size and time of writing, where reading it twice is too much.
     """
 
     files: tuple[str, ...] = ()
     tree: str | None = None
     chunk: int | str = field(default="64 MB", metadata={"minimum": 1})
     columns: tuple[str, ...] = ("events/*",)
+    identity: str = field(default="content", metadata={"choices": ("content", "mark")})
 
 
 @dataclass(frozen=True)

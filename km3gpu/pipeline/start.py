@@ -40,7 +40,7 @@ def run(
     merge: bool | None = None,
     part: str | None = None,
     existing: Literal["resume", "update", "replace"] = "resume",
-    show: bool | None = None,
+    show: bool | str | None = None,
 ) -> RunResult:
     """Run a plan over files.
 
@@ -81,8 +81,9 @@ def run(
         What to do in a directory with results: go on with the same plan;
         ``"update"`` also takes another plan, and keeps the chunks that it
         shares with the last; ``"replace"`` removes what the last run wrote.
-    show : bool, optional
-        Show progress; by default where stderr is a terminal.
+    show : bool or str, optional
+        Show progress; by default where stderr is a terminal; ``"json"``: as
+        JSON lines on stderr.
 
     Returns
     -------
@@ -137,7 +138,7 @@ def resume(
     backend: str | None = None,
     memory: str | None = None,
     window: int | None = None,
-    show: bool | None = None,
+    show: bool | str | None = None,
 ) -> RunResult:
     """Go on with the run in a directory, from what lies in it alone.
 
@@ -194,7 +195,7 @@ def _run(
     directory: RunDirectory,
     existing: str,
     scheduler: Any,
-    show: bool | None,
+    show: bool | str | None,
     began: float,
     share: tuple[int, int] | None = None,
 ) -> RunResult:

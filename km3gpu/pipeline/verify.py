@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from km3gpu.chunk import code_version, file_digest
+from km3gpu.chunk import code_version
+from km3gpu.io.filebytes import is_url
 from km3gpu.pipeline import environment, provenance
+from km3gpu.pipeline.plan import identify
 
 __all__ = ["Finding", "verify"]
 
@@ -58,13 +60,12 @@ def verify(path: str | Path, *, parts: bool = True) -> list[Finding]:
     """
     record = provenance.read(path)
     folder = Path(path) if Path(path).is_dir() else Path(path).parent
-    found = [_file("input", Path(i["path"]), i["digest"]) for i in record["inputs"]]
-    found += [_file("output", folder / o["name"], o["digest"]) for o in record.get("outputs", [])]
+    found = [_file("input", i["path"], i["digest"]) for i in record["inputs"]]
+    found += [_file("output", str(folder / o["name"]), o["digest"]) for o in record.get("outputs", [])]
     if parts:
         for chunk in record["chunks"]:
-            found += [
-                _file("part", folder / "parts" / o["name"], o["digest"]) for o in chunk.get("outputs", [])
-            ]
+            made = chunk.get("outputs", [])
+            found += [_file("part", str(folder / "parts" / o["name"]), o["digest"]) for o in made]
     now = code_version()
     same = record["code"] == now
     found.append(Finding("code", record["code"], "same" if same else "changed", "" if same else f"now {now}"))
@@ -72,13 +73,12 @@ def verify(path: str | Path, *, parts: bool = True) -> list[Finding]:
     return found
 
 
-def _file(kind: str, path: Path, digest: str) -> Finding:
-    if not path.is_file():
-        return Finding(kind, str(path), "gone")
-    now = file_digest(str(path))
-    return Finding(
-        kind, str(path), "same" if now == digest else "changed", "" if now == digest else f"now {now}"
-    )
+def _file(kind: str, path: str, digest: str) -> Finding:
+    if not is_url(path) and not Path(path).is_file():
+        return Finding(kind, path, "gone")
+    now = identify(path, "content" if digest.startswith("sha256:") else "mark")[0]
+    same = now == digest
+    return Finding(kind, path, "same" if same else "changed", "" if same else f"now {now}")
 
 
 def _environments(recorded: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:

@@ -1,0 +1,123 @@
+"""``km3gpu plan``: what a run would do, without doing it."""
+
+from __future__ import annotations
+
+import statistics
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from km3gpu.cli.command import command
+
+if TYPE_CHECKING:
+    from km3gpu.pipeline import Plan, Recipe
+
+__all__ = ["register"]
+
+# resident memory of a worker, measured: the interpreter with its libraries, and
+# what a chunk takes while it is read, calibrated and written
+_BASE, _PER_BYTE = 350e6, 2.5
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+
+    @command(app, "plan")
+    def plan(
+        plan: Annotated[str, typer.Argument(metavar="PLAN", help="Plan file (TOML).")],
+        files: Annotated[
+            list[str] | None,
+            typer.Argument(metavar="FILE", help="Inputs, instead of those of the plan."),
+        ] = None,
+        chunk: Annotated[
+            str | None, typer.Option(metavar="SIZE", help="Size of a chunk: events, or bytes as '64 MB'.")
+        ] = None,
+        chunks: Annotated[bool, typer.Option("--chunks", help="List every chunk.")] = False,
+        as_json: Annotated[bool, typer.Option("--json", help="Print the plan itself.")] = False,
+    ) -> None:
+        """Show inputs, columns, stages, chunks and memory of a run, without running it."""
+        from km3gpu.cli.printing import print_json, show
+        from km3gpu.pipeline import make_plan, read_recipe
+
+        size = int(chunk) if chunk and chunk.isdigit() else chunk
+        recipe = read_recipe(plan, source={"chunk": size})
+        made = make_plan(recipe, files or None)
+        if as_json:
+            print_json(_plain(recipe, made))
+        else:
+            show(*_tables(recipe, made, chunks))
+
+
+def _plain(recipe: Recipe, plan: Plan) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    sizes = [plan.chunk_bytes(c) for c in plan.chunks]
+    return {
+        "id": plan.id,
+        "code": plan.code,
+        "n_events": plan.n_events,
+        "inputs": [asdict(i) for i in plan.inputs],
+        "columns": sorted({column for c in plan.chunks for column in c.origin.columns}),
+        "stages": plan.recipe["stages"],
+        "sinks": plan.recipe["sinks"],
+        "run": asdict(recipe.run),
+        "origins": dict(recipe.origins),
+        "memory_per_worker": _BASE + _PER_BYTE * max(sizes),
+        "chunks": [
+            {"id": c.id, "path": c.origin.path, "entries": [c.origin.start, c.origin.stop], "bytes": n}
+            for c, n in zip(plan.chunks, sizes, strict=True)
+        ],
+    }
+
+
+def _tables(recipe: Recipe, plan: Plan, every: bool) -> list[Any]:
+    from km3gpu.cli.printing import bytes_text, facts, grid
+
+    sizes = [plan.chunk_bytes(c) for c in plan.chunks]
+    counts = [c.origin.n_entries for c in plan.chunks]
+    by_table: dict[str, list[str]] = {}
+    for name in dict.fromkeys(column for c in plan.chunks for column in c.origin.columns):
+        table, _, column = name.partition("/")
+        by_table.setdefault(table, []).append(column)
+    shown: list[Any] = [
+        grid(
+            "inputs",
+            ("file", "role", "kind", ">entries", ">size", ">to read"),
+            [
+                (
+                    i.path,
+                    i.role,
+                    i.kind,
+                    f"{i.n_entries:,}" if i.role == "data" else "",
+                    bytes_text(i.size),
+                    bytes_text(i.bytes) if i.role == "data" else "",
+                )
+                for i in plan.inputs
+            ],
+        ),
+        facts("columns", [(t, ", ".join(c)) for t, c in by_table.items()]),
+        facts("stages", [(s["use"], _settings(s, "use")) for s in plan.recipe["stages"]]),
+        facts("sinks", [(s["format"], _settings(s, "format")) for s in plan.recipe["sinks"]]),
+        facts(
+            "chunks",
+            [
+                ("plan", plan.id),
+                ("chunks", f"{len(plan.chunks):,} of {min(counts):,} to {max(counts):,} events"),
+                ("events", f"{plan.n_events:,}"),
+                ("size", f"{bytes_text(statistics.median(sizes))} each, {bytes_text(sum(sizes))} in all"),
+                ("memory", f"about {bytes_text(_BASE + _PER_BYTE * max(sizes))} for each worker"),
+                ("workers", f"{recipe.run.workers} ({recipe.origins.get('run.workers', 'default')})"),
+            ],
+        ),
+    ]
+    if every:
+        rows = [
+            (c.id, c.origin.path, f"{c.origin.start}:{c.origin.stop}", bytes_text(n))
+            for c, n in zip(plan.chunks, sizes, strict=True)
+        ]
+        shown.append(grid("", ("chunk", "file", "entries", ">size"), rows))
+    return shown
+
+
+def _settings(table: dict[str, Any], first: str) -> str:
+    return ", ".join(f"{k} = {v!r}" for k, v in table.items() if k != first) or "-"
