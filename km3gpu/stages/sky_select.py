@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 
 from km3gpu import astro, backend
 from km3gpu.astro.bodies import BODIES
+from km3gpu.astro.eop import earth_orientation
 from km3gpu.astro.separation import body_separation
 from km3gpu.astro.sources import SourceList, bundled
 from km3gpu.chunk import Chunk, file_digest
@@ -101,6 +103,13 @@ class SkySelect(Stage):
         """Give the files of sources and detector."""
         path = () if not _is_file(self.sources) else (str(self.sources),)
         return (*path, *detector_files(self.detector))
+
+    def fingerprint(self) -> str:
+        """Describe the stage; with a body, by the Earth orientation too that places it."""
+        if self.body is None:
+            return super().fingerprint()
+        config = {**json.loads(super().fingerprint()), "iers": earth_orientation().digest}
+        return json.dumps(config, sort_keys=True, separators=(",", ":"))
 
     def reads(self, kind: str) -> Columns:
         """Give position and, for bodies, direction and time, which earlier stages make."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -105,6 +107,12 @@ def test_the_sun(many):
     expected = np.flatnonzero((sun * d).sum(axis=0) >= np.cos(np.radians(10.0)))
     assert len(expected) > 20
     np.testing.assert_array_equal(near.flat("track_time_ns"), many.events.flat("track_time_ns")[expected])
+
+
+def test_the_earth_orientation_shapes_where_the_sun_is():
+    stage = SkySelect(body="sun", radius_deg=10.0, site="orca")
+    assert json.loads(stage.fingerprint())["iers"].startswith("sha256:")
+    assert "iers" not in SkySelect(zenith_deg=(90.0, 180.0)).fingerprint()
 
 
 def test_all_conditions_together(many):
