@@ -143,6 +143,8 @@ class EvtFile:
             if table == "neutrinos" and most < len(names):
                 names = _TRACK  # programs of air showers give neutrinos as tracks
             names = (*names, *(f"value_{k}" for k in range(len(names), most)))
+            while table == "events" or table in found:
+                table = f"tag_{table}"  # a tag that is called as a table is
             found[table] = (number, names[:most])
         return found
 

@@ -116,6 +116,16 @@ def test_any_range_is_that_part(data):
     assert [c.n_events for c in source.chunks(50, "events", backend="cpu")] == [50, 50, 9]
 
 
+def test_tags_that_are_called_as_tables_are(tmp_path):
+    path = tmp_path / "x.evt"
+    lines = "events: 1 2\nmc_hits: 5\nhit: 1 2 3 4\n"
+    path.write_text(f"start_run: 1\nend_event:\nstart_event: 7 1\n{lines}end_event:\n")
+    chunk = km3gpu.open(path).read(backend="cpu")
+    assert chunk.events.flat("id").tolist() == [7]
+    assert chunk.tag_events.value_0.to_list() == [[1.0]]
+    assert {len(t.columns) for n, t in chunk.tables.items() if n.endswith("mc_hits")} == {1, 4}
+
+
 @pytest.mark.parametrize(
     "text",
     [
