@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
+from types import ModuleType
+
 from km3gpu.astro.bodies import body_to_local
+from km3gpu.astro.celestial import turned
 from km3gpu.astro.horizontal import azimuth_zenith, horizontal_to_local, local_of, local_to_horizontal
 from km3gpu.astro.sites import SITES, Site, site
-from km3gpu.astro.tables import SkyTable, sky_table
+from km3gpu.astro.tables import DegradedSkyWarning, SkyTable, sky_table
 from km3gpu.astro.times import utc_ns
-from km3gpu.astro.transform import (
-    DegradedSkyWarning,
-    icrs_to_local,
-    local_to_icrs,
-    local_to_sky,
-    sky_to_local,
-    turned,
-)
+from km3gpu.astro.transform import icrs_to_local, local_to_icrs, local_to_sky, sky_to_local
+
+_ROOMS = ("aanet", "frames", "healpix", "mapfile", "scramble", "separation", "sources", "visibility")
 
 __all__ = [
     "SITES",
@@ -35,3 +34,13 @@ __all__ = [
     "turned",
     "utc_ns",
 ]
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in _ROOMS:  # some of them import astropy
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_ROOMS})

@@ -19,8 +19,7 @@ from km3gpu.astro.arguments import columns_of, on_device_of
 from km3gpu.astro.eop import tai_minus_utc
 from km3gpu.astro.sites import Site
 from km3gpu.astro.sites import site as _site
-from km3gpu.astro.tables import BLOCK_DAYS, FIRST_MJD, LAST_MJD, SkyTable
-from km3gpu.astro.transform import table_for
+from km3gpu.astro.tables import BLOCK_DAYS, FIRST_MJD, LAST_MJD, SkyTable, table_for
 from km3gpu.errors import UnknownNameError
 from km3gpu.kernels import sky as _kernels
 

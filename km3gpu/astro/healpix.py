@@ -8,10 +8,11 @@ import numpy as np
 
 from km3gpu import backend as _backend
 from km3gpu.astro.arguments import Invalid, angles, check_angles, check_directions, columns_of, on_device_of
+from km3gpu.astro.celestial import frame_matrix
 from km3gpu.astro.separation import unit_vectors
 from km3gpu.astro.sites import Site
 from km3gpu.astro.sites import site as _site
-from km3gpu.astro.transform import frame_matrix, table_for
+from km3gpu.astro.tables import table_for
 from km3gpu.errors import FormatError
 from km3gpu.kernels import healpix as _kernels
 

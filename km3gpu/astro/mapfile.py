@@ -10,7 +10,7 @@ import numpy as np
 from astropy.io import fits
 
 from km3gpu._version import __version__
-from km3gpu.astro.transform import frame_matrix
+from km3gpu.astro.celestial import frame_matrix
 from km3gpu.backend import Backend
 from km3gpu.errors import FormatError, InputNotFoundError, OutputExistsError
 from km3gpu.kernels.healpix import n_pixels

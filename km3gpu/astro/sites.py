@@ -171,21 +171,32 @@ SITES.update(
 )
 
 
-def site(name: str | Site) -> Site:
-    """Look up a site by name.
+def site(name: Any) -> Site:
+    """Look up a site.
 
     Parameters
     ----------
-    name : str or Site
-        ``"arca"``, ``"orca"`` or ``"antares"``, in any case; a Site is given back.
+    name : str, Site or Detector
+        ``"arca"``, ``"orca"`` or ``"antares"``, in any case; a Site is given back; a
+        detector description gives the site of its own UTM reference.
 
     Raises
     ------
     UnknownNameError
         No site has that name.
+    GeometryError
+        The detector description has no UTM reference.
     """
     if isinstance(name, Site):
         return name
+    if hasattr(name, "utm"):
+        if name.utm is None:
+            raise GeometryError(
+                "the detector description has no UTM reference",
+                where=getattr(name, "path", None),
+                remedy="name the site: 'arca', say",
+            )
+        return Site.from_utm(name.utm.easting, name.utm.northing, name.utm.z, name.utm.zone)
     try:
         return SITES[str(name).lower()]
     except KeyError:

@@ -12,6 +12,7 @@ second itself they are exact, on days with one too.
 from __future__ import annotations
 
 import functools
+import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,9 +21,19 @@ import numpy as np
 
 from km3gpu.astro.eop import OUTSIDE, PREDICTED, earth_orientation, tai_minus_utc
 from km3gpu.astro.times import DAY_NS, UNIX_MJD, day_name
-from km3gpu.errors import ConfigError
+from km3gpu.errors import ConfigError, KernelError
 
-__all__ = ["BLOCK_DAYS", "FIRST_MJD", "FIRST_NS", "LAST_MJD", "LAST_NS", "SkyTable", "sky_table"]
+__all__ = [
+    "BLOCK_DAYS",
+    "FIRST_MJD",
+    "FIRST_NS",
+    "LAST_MJD",
+    "LAST_NS",
+    "DegradedSkyWarning",
+    "SkyTable",
+    "sky_table",
+    "table_for",
+]
 
 BLOCK_DAYS = 64
 FIRST_MJD, LAST_MJD = 41_317, 88_069
@@ -111,6 +122,10 @@ class SkyTable:
         }
 
 
+class DegradedSkyWarning(UserWarning):
+    """Times outside of the IERS tables: the sky may be turned by some arcseconds."""
+
+
 def sky_table(first_ns: int, last_ns: int, iers: str | None = None) -> SkyTable:
     """Give the table for a range of times, made once per process and range.
 
@@ -137,6 +152,45 @@ def sky_table(first_ns: int, last_ns: int, iers: str | None = None) -> SkyTable:
         )
     first, last = (int(t) // DAY_NS + UNIX_MJD for t in (first_ns, last_ns))
     return _assemble(first // BLOCK_DAYS, last // BLOCK_DAYS, iers)
+
+
+def table_for(time_ns: Any, iers: str | None = None) -> SkyTable:
+    """Give the table that covers these times, warning where they are outside of the IERS tables.
+
+    Parameters
+    ----------
+    time_ns : (n,) int64 array
+
+    Raises
+    ------
+    KernelError
+        A time is not within 1972 to 2099; the message names the first such row.
+    """
+    if len(time_ns) == 0:
+        return sky_table(FIRST_NS, FIRST_NS, iers)
+    first, last = int(time_ns.min()), int(time_ns.max())
+    if first < FIRST_NS or last >= LAST_NS:
+        bad = (time_ns < FIRST_NS) | (time_ns >= LAST_NS)
+        row = int(bad.argmax())
+        value = int(time_ns[row])
+        raise KernelError(
+            f"time {value} ns ({np.datetime64(value, 'ns')}) of row {row} is not within 1972 to 2099",
+            remedy="give UTC nanoseconds since 1970; seconds are multiplied by 10**9",
+        )
+    table = sky_table(first, last, iers)
+    if n_days := table.days_with(first, last, OUTSIDE):
+        warnings.warn(
+            DegradedSkyWarning(
+                f"{n_days} of the days from {day_name(first)} to {day_name(last)} are outside of the IERS "
+                f"tables ({table.iers_version}): UT1 - UTC is taken to stay as it was last, and every 0.1 s "
+                "that it drifts from there turns the sky by 1.5 arcsec"
+            ),
+            stacklevel=_OUTSIDE_OF_THIS_FILE,
+        )
+    return table
+
+
+_OUTSIDE_OF_THIS_FILE = 4
 
 
 @functools.lru_cache(maxsize=16)

@@ -9,7 +9,6 @@ those of vacuum: refraction is left out, since neutrinos do not refract.
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -24,43 +23,19 @@ from km3gpu.astro.arguments import (
     on_device_of,
 )
 from km3gpu.astro.arguments import vectors as numbers
-from km3gpu.astro.eop import OUTSIDE
+from km3gpu.astro.celestial import frame_matrix
 from km3gpu.astro.sites import Site
 from km3gpu.astro.sites import site as _site
-from km3gpu.astro.tables import FIRST_NS, LAST_NS, SkyTable, sky_table
-from km3gpu.astro.times import day_name
-from km3gpu.errors import ConfigError, KernelError, UnknownNameError
+from km3gpu.astro.tables import table_for
+from km3gpu.errors import ConfigError
 from km3gpu.kernels import sky as _kernels
 
 __all__ = [
-    "FRAMES",
-    "DegradedSkyWarning",
-    "frame_matrix",
     "icrs_to_local",
     "local_to_icrs",
     "local_to_sky",
     "sky_to_local",
-    "table_for",
-    "turned",
 ]
-
-FRAMES: dict[str, Any] = {
-    "icrs": np.eye(3),
-    # astropy's: the IAU 1958 pole in FK5 J2000, and FK5 in ICRS.  ERFA's icrs2g (the
-    # Hipparcos catalogue's matrix) is turned by 25 mas against it
-    "galactic": np.array(
-        [
-            [-0.05487565771259163, -0.8734370519556159, -0.48383507361671546],
-            [0.4941094371927268, -0.44482972122329517, 0.7469821839866676],
-            [-0.8676661375596576, -0.19807633727300059, 0.45598381368730156],
-        ]
-    ),
-}
-"""Rotations from ICRS to the axes in which positions can be given: (3, 3) each."""
-
-
-class DegradedSkyWarning(UserWarning):
-    """Times outside of the IERS tables: the sky may be turned by some arcseconds."""
 
 
 def local_to_icrs(
@@ -284,53 +259,6 @@ def sky_to_local(
     return dx, dy, dz
 
 
-def table_for(time_ns: Any, iers: str | None = None) -> SkyTable:
-    """Give the table that covers these times, warning where they are outside of the IERS tables.
-
-    Parameters
-    ----------
-    time_ns : (n,) int64 array
-
-    Raises
-    ------
-    KernelError
-        A time is not within 1972 to 2099; the message names the first such row.
-    """
-    if len(time_ns) == 0:
-        return sky_table(FIRST_NS, FIRST_NS, iers)
-    first, last = int(time_ns.min()), int(time_ns.max())
-    if first < FIRST_NS or last >= LAST_NS:
-        bad = (time_ns < FIRST_NS) | (time_ns >= LAST_NS)
-        row = int(bad.argmax())
-        value = int(time_ns[row])
-        raise KernelError(
-            f"time {value} ns ({np.datetime64(value, 'ns')}) of row {row} is not within 1972 to 2099",
-            remedy="give UTC nanoseconds since 1970; seconds are multiplied by 10**9",
-        )
-    table = sky_table(first, last, iers)
-    if n_days := table.days_with(first, last, OUTSIDE):
-        warnings.warn(
-            DegradedSkyWarning(
-                f"{n_days} of the days from {day_name(first)} to {day_name(last)} are outside of the IERS "
-                f"tables ({table.iers_version}): UT1 - UTC is taken to stay as it was last, and every 0.1 s "
-                "that it drifts from there turns the sky by 1.5 arcsec"
-            ),
-            stacklevel=_OUTSIDE_OF_THIS_FILE,
-        )
-    return table
-
-
-_OUTSIDE_OF_THIS_FILE = 4
-
-
-def frame_matrix(name: str) -> Any:
-    """Give the rotation from ICRS to a frame by name, (3, 3)."""
-    try:
-        return FRAMES[name]
-    except KeyError:
-        raise UnknownNameError.of("frame", str(name), FRAMES) from None
-
-
 def _float(dtype: Any) -> np.dtype[Any]:
     real: np.dtype[Any] = np.dtype(dtype)
     if real not in (np.dtype(np.float64), np.dtype(np.float32)):
@@ -342,35 +270,3 @@ def _aanet(compat: str | None) -> bool:
     if compat not in (None, "aanet"):
         raise ConfigError(f"compat={compat!r} is not known", remedy="take 'aanet', or leave it out")
     return compat == "aanet"
-
-
-def turned(position: tuple[Any, Any], frame: str, *, of: str = "icrs") -> tuple[Any, Any]:
-    """Turn positions from one frame of `FRAMES` to another.
-
-    Parameters
-    ----------
-    position : tuple of two (n,) arrays
-        Longitude and latitude [rad]; NaN stays NaN.
-    frame, of : {"icrs", "galactic"}
-        Axes of the result, and of what is given.
-
-    Returns
-    -------
-    longitude, latitude : (n,) float64 arrays
-        Radians.
-
-    Raises
-    ------
-    UnknownNameError
-        No such frame.
-    KernelError
-        Names the first row whose angles cannot be radians.
-    """
-    matrix = frame_matrix(frame) @ frame_matrix(of).T
-    lon, lat = angles(*position)
-    shape, (lon, lat) = columns_of(longitude=lon, latitude=lat)
-    check_angles(lon, lat, "nan")
-    there, one = on_device_of(lon, matrix.ravel(), np.eye(3).ravel())
-    (x, y, z), _ = _kernels.angles_to_vectors(lon, lat, there)
-    (lon, lat), _ = _kernels.vectors_to_angles(x, y, z, one)
-    return lon.reshape(shape), lat.reshape(shape)

@@ -10,8 +10,8 @@ import numpy as np
 from km3gpu import astro
 from km3gpu.astro.separation import body_separation, separation
 from km3gpu.astro.sources import Source, SourceList, bundled
+from km3gpu.astro.tables import table_for
 from km3gpu.astro.times import to_datetime64
-from km3gpu.astro.transform import table_for
 from km3gpu.astro.visibility import Livetime, visibility
 from km3gpu.errors import ConfigError, FormatError
 

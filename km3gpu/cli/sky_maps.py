@@ -10,8 +10,8 @@ import numpy as np
 
 from km3gpu import astro
 from km3gpu.astro import healpix
+from km3gpu.astro.celestial import frame_matrix
 from km3gpu.astro.mapfile import write_map
-from km3gpu.astro.transform import frame_matrix
 from km3gpu.backend import Backend
 from km3gpu.cli import sky_facts
 from km3gpu.errors import ConfigError, FormatError

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from km3gpu.astro import SITES, Site, site
+from km3gpu.detector import Detector
 from km3gpu.errors import GeometryError, UnknownNameError
 
 # easting, northing -> latitude, longitude, convergence [deg] and ECEF [m], by PROJ 9
@@ -54,6 +55,15 @@ def test_a_detectors_own_reference_point():
     assert s != site("orca")
     assert s == Site("another name", 256_500, 4_743_000, -2425, " 32n ")
     assert Site.from_utm(500_000.0, 5_000_000.0, 0.0, "20S").name == "20S 500000 5000000 0"
+
+
+def test_the_site_of_a_detector(data):
+    arca = Detector.open(data / "detx" / "KM3NeT_-00000001_20171212.detx")
+    assert site(arca).name == "arca"
+    assert site(arca).easting == arca.utm.easting
+    without = Detector.open(data / "detx" / "detx_v1.detx")
+    with pytest.raises(GeometryError, match=r"no UTM reference \(in .*detx_v1.detx\); name the site"):
+        site(without)
 
 
 def test_from_geodetic_and_back():
