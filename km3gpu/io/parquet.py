@@ -9,6 +9,7 @@ the rows came from (``km3gpu:provenance``).
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,7 @@ from km3gpu.table import Ragged, Table
 __all__ = ["ParquetSink", "from_arrow", "to_arrow"]
 
 _ATTRS = b"km3gpu:attrs"
+_GROUP = 12e6  # bytes of a row group in memory
 
 
 @dataclass(frozen=True)
@@ -57,15 +59,17 @@ class ParquetSink:
         return sink.fingerprint(self)
 
     def write(self, chunk: Chunk, path: Path) -> sink.Part:
-        """Write one part: one row group (see `Sink.write`)."""
+        """Write one part (see `Sink.write`)."""
         tables = sink.host_tables(chunk, self.tables)
         arrow = to_arrow(tables)
         with sink.HashingFile(path) as file, self._writer(file, arrow.schema) as writer:
-            _write_group(writer, arrow)
+            # groups of a bounded size, so that merging holds no more than one in memory
+            rows = max(1, math.ceil(len(arrow) * _GROUP / max(arrow.nbytes, 1)))
+            writer.write_table(arrow, row_group_size=rows)
         return sink.Part({n: len(t) for n, t in tables.items()}, file.size, file.digest)
 
     def merge(self, parts: Sequence[Path], path: Path, provenance: str) -> sink.Part:
-        """Write all `parts` into one file, a row group each (see `Sink.merge`)."""
+        """Write all `parts` into one file, row group by row group (see `Sink.merge`)."""
         schemas = [pq.read_schema(part) for part in parts]
         described = [_described(s, part) for s, part in zip(schemas, parts, strict=True)]
         for part, about in zip(parts, described, strict=True):
@@ -76,9 +80,11 @@ class ParquetSink:
         schema = schemas[0].with_metadata(metadata)
         with sink.HashingFile(path) as file, self._writer(file, schema) as writer:
             for group in _groups(parts):
-                _write_group(writer, group)
-                for name, table in from_arrow(group).items():
-                    rows[name] = rows.get(name, 0) + len(table)
+                writer.write_table(group, row_group_size=max(len(group), 1))
+                for name, n in _rows(group, described[0]).items():
+                    rows[name] = rows.get(name, 0) + n
+                del group
+                pa.default_memory_pool().release_unused()
         return sink.Part(rows, file.size, file.digest)
 
     def read(self, path: Path) -> dict[str, Table]:
@@ -232,8 +238,15 @@ def _groups(parts: Sequence[Path]) -> Iterator[pa.Table]:
                 yield file.read_row_group(i)
 
 
-def _write_group(writer: pq.ParquetWriter, arrow: pa.Table) -> None:
-    writer.write_table(arrow, row_group_size=max(len(arrow), 1))
+def _rows(arrow: pa.Table, described: Mapping[str, Any]) -> dict[str, int]:
+    """Count the rows of each table without copying any."""
+    rows = {}
+    for name, about in described.items():
+        jagged = about["jagged"] and about["columns"]
+        chunks = arrow.column(name).chunks if jagged else ()
+        ends = [(c.offsets[0].as_py(), c.offsets[-1].as_py()) for c in chunks]
+        rows[name] = sum(b - a for a, b in ends) if jagged else len(arrow)
+    return rows
 
 
 def _leaves(path: str, kind: pa.DataType) -> Iterator[tuple[str, pa.DataType]]:

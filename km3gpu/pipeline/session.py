@@ -8,7 +8,7 @@ import sys
 import time
 import uuid
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from km3gpu.pipeline.driver import Driver, fatal_error
 from km3gpu.pipeline.faults import classify, fault_of
 from km3gpu.pipeline.interrupts import Stop, watched
 from km3gpu.pipeline.journal import Journal
+from km3gpu.pipeline.memory import give_back, peak
 from km3gpu.pipeline.merge import agrees, damaged, merge
 from km3gpu.pipeline.outcome import Runner
 from km3gpu.pipeline.plan import Plan
@@ -216,6 +217,7 @@ class Session:
                 return []
             bar.say(f"merging {sink.name}{sink.suffix}")
             outputs.append(merge(sink, receipts, self.directory.parts, self.directory.path, record))
+            give_back()
         manifest = {
             "format": "km3gpu manifest",
             "plan": self.plan.id,
@@ -267,6 +269,7 @@ class Session:
 
     def _result(self, outputs: Sequence[Output], resumed: int, record: Path) -> RunResult:
         receipts = tuple(self._done())
+        sums = total(receipts)
         return RunResult(
             self.directory.path,
             self.plan,
@@ -275,7 +278,8 @@ class Session:
             tuple(self._failures()),
             resumed,
             time.perf_counter() - self.began,
-            total(receipts),
+            # the peak of a worker, or of this process, which put the parts together
+            replace(sums, peak_memory=max(sums.peak_memory, peak())),
             record,
         )
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
-import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -21,7 +19,7 @@ from km3gpu import backend, io, kernels
 from km3gpu.chunk import Chunk, Origin, code_version
 from km3gpu.errors import BackendError
 from km3gpu.io.sink import Sink
-from km3gpu.pipeline import environment
+from km3gpu.pipeline import environment, memory
 from km3gpu.pipeline.faults import fault_of
 from km3gpu.pipeline.plan import Input, check_input
 from km3gpu.pipeline.receipt import Output, Receipt, sink_key
@@ -120,7 +118,7 @@ def run_chunk(task: Task) -> Receipt:
         state=state,
         seconds=clock.seconds,
         cpu=time.process_time() - cpu,
-        peak_memory=_peak_memory(),
+        peak_memory=memory.peak(),
     )
 
 
@@ -145,6 +143,7 @@ def _run(task: Task, clock: _Clock) -> dict[str, object]:
         chunk = Chunk(task.origin, chunk.tables, task.history, chunk.counters)
     with clock.time("write"):
         outputs = tuple(_write(chunk, sink, task.id, out / "parts") for sink in task.sinks)
+    memory.give_back()
     return {
         "outputs": outputs,
         "n_in": n_in,
@@ -193,14 +192,3 @@ class _Clock:
         finally:
             spent = time.perf_counter() - start
             self.seconds[name] = self.seconds.get(name, 0.0) + spent
-
-
-def _peak_memory() -> int:
-    """Give the largest resident memory of this process so far, in bytes."""
-    status = Path("/proc/self/status")
-    if status.exists():  # getrusage would count the parent at the fork
-        for line in status.read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(peak if sys.platform == "darwin" else peak * 1024)

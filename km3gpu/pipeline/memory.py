@@ -1,0 +1,32 @@
+"""The memory of this process: its peak, and giving back what libraries keep for later."""
+
+from __future__ import annotations
+
+import ctypes
+import resource
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+
+__all__ = ["give_back", "peak"]
+
+
+def peak() -> int:
+    """Give the largest resident memory of this process so far, in bytes."""
+    status = Path("/proc/self/status")
+    if status.exists():  # getrusage would count the parent at the fork
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(largest if sys.platform == "darwin" else largest * 1024)
+
+
+def give_back() -> None:
+    """Give freed memory back to the system: Arrow's pool, and the C library's where it is glibc."""
+    pa.default_memory_pool().release_unused()
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
