@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from km3gpu import astro, backend
+from km3gpu.astro.eop import earth_orientation
 from km3gpu.chunk import Chunk
 from km3gpu.errors import CalibrationError, ConfigError
 from km3gpu.stages.date import UTC_BEGAN_NS
@@ -45,6 +47,11 @@ class Locate(Stage):
     def inputs(self) -> tuple[str, ...]:
         """Give the detector file."""
         return detector_files(self.detector)
+
+    def fingerprint(self) -> str:
+        """Describe the stage, by the Earth orientation too that its positions rest on."""
+        config = {**json.loads(super().fingerprint()), "iers": earth_orientation().digest}
+        return json.dumps(config, sort_keys=True, separators=(",", ":"))
 
     def reads(self, kind: str) -> Columns:
         """Give direction and arrival time, which `BestTrack` makes."""
