@@ -25,9 +25,9 @@ def require(module: str, extra: str) -> ModuleType:
     Parameters
     ----------
     module : str
-        Dotted name (``"dask_jobqueue"``).
+        Dotted name (``"matplotlib.figure"``).
     extra : str
-        The extra of km3gpu that brings it (``"slurm"``).
+        The extra of km3gpu that brings it (``"plot"``).
 
     Returns
     -------

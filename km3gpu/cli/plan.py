@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
-# resident memory of a worker, measured: the interpreter with its libraries, and
+# resident memory of a worker, an estimate: the interpreter with its libraries, and
 # what a chunk takes while it is read, calibrated and written
 _BASE, _PER_BYTE = 350e6, 2.5
 
