@@ -25,6 +25,7 @@ _NAMES = {
     "run": "km3gpu.pipeline",
     "summarise": "km3gpu.stages",
     "triggers": "km3gpu.stages",
+    "veto": "km3gpu.stages",
 }
 _ROOMS = (
     "astro",
