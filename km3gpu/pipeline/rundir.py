@@ -296,6 +296,7 @@ def _difference(there: Plan, new: Plan) -> str:
         words.append("inputs")
     if there.history != new.history:
         words.append("stages")
-    if there.recipe["sinks"] != new.recipe["sinks"]:
+    # one of the two comes from a file, where tuples have become lists
+    if json.dumps(there.recipe["sinks"], sort_keys=True) != json.dumps(new.recipe["sinks"], sort_keys=True):
         words.append("sinks")
     return f"other {' and '.join(words)}" if words else "other chunks"
