@@ -50,9 +50,8 @@ def grid(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -
     from rich.text import Text
 
     table = Table(
-        title=title or None,
+        title=Text(title, style="bold") if title else None,  # as it is: brackets are no markup
         title_justify="left",
-        title_style="bold",
         box=None,
         pad_edge=False,
         padding=(0, 2, 0, 0),
