@@ -19,7 +19,9 @@ from km3gpu.kernels import (
     flags,
     fused,
     healpix,
+    light,
     lookup,
+    neighbours,
     overlaps,
     rows,
     segments,
@@ -197,6 +199,27 @@ def _healpix(rng: Any, n: int, put: Put) -> dict[str, Any]:
     return {"pixel": pixel, "longitude": longitude, "latitude": latitude, "counts": counts}
 
 
+def _light(rng: Any, n: int, put: Put) -> dict[str, Any]:
+    offsets = _offsets(n)
+    hits = tuple(put(a) for a in (rng.uniform(0, 5000, n), *rng.uniform(-300, 300, (3, n))))
+    events = len(offsets) - 1
+    at = (rng.uniform(0, 5000, events), *rng.uniform(-300, 300, (3, events)), *_unit(rng, events))
+    sources = tuple(put(np.ascontiguousarray(a)) for a in at)
+    track = light.track(put(offsets), hits, sources, n_phase=1.35, n_group=1.38)
+    shower = light.shower(put(offsets), hits, sources[:4], n_group=1.38)
+    columns = zip(("track late", "track off", "shower late", "shower off"), (*track, *shower), strict=True)
+    return dict(columns)
+
+
+def _neighbours(rng: Any, n: int, put: Put) -> dict[str, Any]:
+    t, x, y, z = (put(a) for a in (rng.uniform(0, 20_000, n), *rng.uniform(-200, 200, (3, n))))
+    owner, seeds = put(rng.integers(0, 300, n)), put(rng.random(n) < 0.1)
+    near = neighbours.Near(100.0, 50.0, 4.6)
+    found = neighbours.Neighbourhood(put(_offsets(n)), t, x, y, z, near, owner)
+    kept, _ = found.spread(seeds, 2, 3)
+    return {"all": found.count(), "some": found.count(seeds, 3), "kept": kept}
+
+
 def _overlaps(rng: Any, n: int, put: Put) -> dict[str, Any]:
     offsets = _offsets(n)
     event = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets)).astype(np.int32)
@@ -259,6 +282,8 @@ EXAMPLES: dict[str, Callable[[Any, int, Put], dict[str, Any]]] = {
     "flags": _flags,
     "fused": _fused,
     "healpix": _healpix,
+    "light": _light,
+    "neighbours": _neighbours,
     "overlaps": _overlaps,
     "rows": _rows,
     "segments": _segments,

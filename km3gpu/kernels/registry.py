@@ -20,6 +20,8 @@ MODULES = (
     "fused",
     "healpix",
     "level1",
+    "light",
+    "neighbours",
     "overlaps",
     "rows",
     "segments",
