@@ -18,12 +18,13 @@ __all__ = ["Row", "Times", "alternate", "ratio_row"]
 
 @dataclass(frozen=True)
 class Times:
-    """Medians over the repeats, in seconds, and the spread of the CPU time."""
+    """Medians over the repeats, in seconds, the spread of the CPU time and the best wall time."""
 
     cpu: float
     wall: float
     cpu_min: float
     cpu_max: float
+    wall_min: float
     repeats: int
 
 
@@ -106,7 +107,14 @@ def alternate(
                 cpu[name].append(spent_cpu)
                 wall[name].append(spent_wall)
     return {
-        n: Times(statistics.median(cpu[n]), statistics.median(wall[n]), min(cpu[n]), max(cpu[n]), repeats)
+        n: Times(
+            statistics.median(cpu[n]),
+            statistics.median(wall[n]),
+            min(cpu[n]),
+            max(cpu[n]),
+            min(wall[n]),
+            repeats,
+        )
         for n in functions
     }
 

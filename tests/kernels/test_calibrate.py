@@ -8,7 +8,7 @@ import pytest
 import uproot
 
 from km3gpu.errors import BackendError, GeometryError, KernelError
-from km3gpu.kernels import calibrate, lookup
+from km3gpu.kernels import calibrate, lookup, threads
 from km3gpu.kernels.reference import calibrate as reference
 
 from .conftest import SIMULATED, Where
@@ -240,3 +240,31 @@ def test_offsets_rebuilt_from_even_events_predict_the_odd_ones(data: Path) -> No
     assert (even.sum(), odd.sum()) == (9075, 8259)
     assert rows[at, 0].min() > 207_000
     assert np.abs(got["t"] - hit["t"][odd]).max() < 1e-6
+
+
+@pytest.mark.skipif(SIMULATED, reason="the simulator has no caches")
+@pytest.mark.parametrize("dtype", ["f8", "f4"])
+def test_large_columns_are_written_past_the_caches_to_the_same_values(table: Any, dtype: str) -> None:
+    found, _ = table
+    n, piece = 600_005, 100_001  # above and below what goes past the caches; no multiples of 8
+    few = some_hits(20_000, "u1")
+    hits = tuple(np.resize(c, n) for c in few)
+    expected: dict[str, list[np.ndarray]] = {}
+    for low in range(0, n, piece):
+        part = (c[low : low + piece] for c in hits)
+        for name, column in calibrate.hits(*part, found, slewing=calibrate.SLEWING, dtype=dtype).items():
+            expected.setdefault(name, []).append(column)
+    places = {c: np.dtype("f8" if c == "t" else dtype) for c in ("t", *PLACE)}
+    for shift in (0, 1):  # aligned columns, and columns that are not
+        room = {c: np.zeros((n + 16) * d.itemsize, "u1") for c, d in places.items()}
+        out = {}
+        for c, d in places.items():
+            at = -room[c].ctypes.data % 64 + shift * d.itemsize
+            out[c] = room[c][at : at + n * d.itemsize].view(d)
+        for k in (1, 2):
+            for column in out.values():
+                column.fill(np.nan)
+            with threads(k):
+                calibrate.hits(*hits, found, slewing=calibrate.SLEWING, dtype=dtype, out=out)
+            for c, column in out.items():
+                assert np.array_equal(column, np.concatenate(expected[c])), (c, shift, k)

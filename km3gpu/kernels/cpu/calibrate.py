@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import numpy as np
 from numba import prange
+from numba.extending import register_jitable
 
-from km3gpu.kernels.cpu.columns import rows_to_columns
+from km3gpu.kernels.cpu.columns import finish_stores, rows_to_columns
 from km3gpu.kernels.launch import NONE, block, blocks
 from km3gpu.kernels.scalar.calibrate import NO_CHANNEL, NO_MODULE, calibrated_time
 from km3gpu.kernels.scalar.fault import fault
 from km3gpu.kernels.scalar.lookup import first_slot
 
-__all__ = ["hits_block", "hits_blocks", "pmt_hits_block", "pmt_hits_blocks"]
+__all__ = ["edge", "hits_block", "hits_blocks", "pmt_hits_block", "pmt_hits_blocks"]
 
 # Indices are unsigned: numba then leaves out the handling of negative ones.
 _1, _2, _4, _8 = np.uint64(1), np.uint64(2), np.uint64(4), np.uint64(8)
 _TILE = 8
+# From this many hits on the columns made are too large for the caches near a core (28 MiB).
+_PAST_CACHES = 524_288
+
+
+@register_jitable
+def edge(k: int, n: int, n_blocks: int) -> int:
+    """Give where block `k` of `n` hits begins: on a whole tile, but for the end."""
+    return n if k == n_blocks else k * n // n_blocks // _TILE * _TILE
 
 
 @block
@@ -31,6 +40,8 @@ def hits_block(
     nowhere = np.int64(rows.shape[0] // 8 - 1)
     last_tot = np.int64(slew.shape[0] - 1)
     found = np.empty(_TILE, np.uint64)
+    times = np.empty(_TILE, np.float64)
+    past = t.shape[0] >= _PAST_CACHES
     full = start + (stop - start) // _TILE * _TILE
     for low in range(start, full, _TILE):
         for j in range(_TILE):
@@ -46,8 +57,9 @@ def hits_block(
                 row = nowhere
             r = np.uint64(row) * _8
             found[np.uint64(j)] = r
-            t[i] = calibrated_time(tdc[i], rows[r], slew[np.uint64(min(np.int64(tot[i]), last_tot))])
-        rows_to_columns(rows, found, low, pos_x, pos_y, pos_z, dir_x, dir_y, dir_z)
+            slewing = slew[np.uint64(min(np.int64(tot[i]), last_tot))]
+            times[np.uint64(j)] = calibrated_time(tdc[i], rows[r], slewing)
+        rows_to_columns(rows, found, times, low, past, t, pos_x, pos_y, pos_z, dir_x, dir_y, dir_z)
     for i in range(full, stop):
         module = dom_id[i]
         s = np.uint64(first_slot(module, multiplier, shift)) * _4
@@ -66,6 +78,8 @@ def hits_block(
         dir_x[i] = rows[r + _4]
         dir_y[i] = rows[r + np.uint64(5)]
         dir_z[i] = rows[r + np.uint64(6)]
+    if past:
+        finish_stores()
     return worst
 
 
@@ -81,7 +95,7 @@ def hits_blocks(
     for b in prange(n_blocks):
         k = np.int64(b)
         worst[k] = hits_block(
-            k * n // n_blocks, (k + 1) * n // n_blocks,
+            edge(k, n, n_blocks), edge(k + 1, n, n_blocks),
             dom_id, channel_id, tdc, tot, slots, rows, multiplier, shift, slew,
             t, pos_x, pos_y, pos_z, dir_x, dir_y, dir_z,
         )  # fmt: skip

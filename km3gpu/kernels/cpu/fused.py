@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from km3gpu.kernels.cpu.calibrate import hits_block
+from km3gpu.kernels.cpu.calibrate import edge, hits_block
 from km3gpu.kernels.cpu.decode import snapshot_hits_block as decode_snapshot
 from km3gpu.kernels.cpu.decode import triggered_hits_block as decode_triggered
 from km3gpu.kernels.launch import NONE, block, blocks
@@ -47,7 +47,7 @@ def snapshot_hits_blocks(
     for b in prange(n_blocks):
         k = np.int64(b)
         worst[k] = snapshot_hits_block(
-            k * n // n_blocks, (k + 1) * n // n_blocks,
+            edge(k, n, n_blocks), edge(k + 1, n, n_blocks),
             raw, byte_offsets, offsets, slots, rows, multiplier, shift, slew,
             dom_id, channel_id, tdc, tot, t, pos_x, pos_y, pos_z, dir_x, dir_y, dir_z,
         )  # fmt: skip
@@ -82,7 +82,7 @@ def triggered_hits_blocks(
     for b in prange(n_blocks):
         k = np.int64(b)
         worst[k] = triggered_hits_block(
-            k * n // n_blocks, (k + 1) * n // n_blocks,
+            edge(k, n, n_blocks), edge(k + 1, n, n_blocks),
             raw, byte_offsets, offsets, slots, rows, multiplier, shift, slew,
             dom_id, channel_id, tdc, tot, trig, t, pos_x, pos_y, pos_z, dir_x, dir_y, dir_z,
         )  # fmt: skip
