@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from km3gpu.cli.command import command
 
 __all__ = ["convert", "register", "report"]
 
-_SINKS = {".parquet": "parquet", ".h5": "hdf5", ".hdf5": "hdf5"}
+_FORMATS = {".parquet": ("parquet",), ".h5": ("hdf5", "km3pipe"), ".hdf5": ("hdf5", "km3pipe")}
 
 
 def register(app: typer.Typer) -> None:
@@ -29,6 +30,16 @@ def register(app: typer.Typer) -> None:
         tables: Annotated[
             str | None, typer.Option("--tables", "-t", help="Only these, with commas between; events always.")
         ] = None,
+        columns: Annotated[
+            str | None,
+            typer.Option(
+                "--columns", "-c", help="Only these, as table/column or table/*, with commas between."
+            ),
+        ] = None,
+        kind: Annotated[
+            str | None,
+            typer.Option("--format", "-f", help="parquet, hdf5 or km3pipe; by default as OUT is called."),
+        ] = None,
         tree: Annotated[
             str | None, typer.Option(help="The tree to read; by default the first filled.")
         ] = None,
@@ -38,6 +49,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Convert data files to one Parquet or HDF5 file; several inputs are put one behind the other.
 
+        HDF5 is km3gpu's own layout, or with --format km3pipe that of km3pipe's tools.
         Nothing is computed: for calibrated or clustered rows run a plan.
         """
         from km3gpu.errors import ConfigError
@@ -46,8 +58,17 @@ def register(app: typer.Typer) -> None:
             raise ConfigError("convert needs an input and an output", remedy="km3gpu convert IN... OUT")
         *inputs, last = files
         out = Path(last)
-        chosen = tables.split(",") if tables else None
-        report(out, convert(inputs, out, tables=chosen, tree=tree, workers=workers, replace=force), as_json)
+        rows = convert(
+            inputs,
+            out,
+            tables=tables.split(",") if tables else None,
+            columns=columns.split(",") if columns else (),
+            kind=kind,
+            tree=tree,
+            workers=workers,
+            replace=force,
+        )
+        report(out, rows, as_json)
 
 
 def report(out: Path, rows: Mapping[str, int], as_json: bool) -> None:
@@ -67,6 +88,8 @@ def convert(
     out: Path,
     *,
     tables: Sequence[str] | None = None,
+    columns: Sequence[str] = (),
+    kind: str | None = None,
     tree: str | None = None,
     workers: int = 1,
     replace: bool = False,
@@ -81,6 +104,10 @@ def convert(
         ``.parquet``, ``.h5`` or ``.hdf5``.
     tables : sequence of str, optional
         Only these, and ``events``; all by default.
+    columns : sequence of str
+        Only these, as ``table/column`` or ``table/*``; all by default.
+    kind : str, optional
+        ``"parquet"``, ``"hdf5"`` or ``"km3pipe"``; by default as `out` is called.
     tree : str, optional
         The tree to read.
     workers : int
@@ -108,17 +135,25 @@ def convert(
     from km3gpu.pipeline.settings import RunSettings, SourceSettings
     from km3gpu.pipeline.steps import SINKS
 
-    if out.suffix not in _SINKS:
-        raise ConfigError(f"no format for {out.name!r}", remedy=f"give it one of {', '.join(_SINKS)}")
-    if out.exists() and not replace:
-        raise OutputExistsError(f"{str(out)!r} exists", remedy="choose another name, or --force")
+    formats = _FORMATS.get(out.suffix, ())
+    if not formats:
+        raise ConfigError(f"no format for {out.name!r}", remedy=f"give it one of {', '.join(_FORMATS)}")
+    if kind is not None and kind not in formats:
+        raise ConfigError(f"no format {kind!r} for {out.name!r}", remedy=f"there is {', '.join(formats)}")
+    if out.is_dir() or (out.exists() and not replace):
+        remedy = "choose another name" + ("" if out.is_dir() else ", or --force")
+        raise OutputExistsError(f"{str(out)!r} exists", remedy=remedy)
     source = io.open(files, tree=tree)
     for name in tables or ():
         if name not in source.tables:
             raise UnknownNameError.of("table", name, source.tables, where=source.paths[0])
     chosen = () if tables is None else tuple(dict.fromkeys(["events", *tables]))
-    sink: Any = SINKS[_SINKS[out.suffix]](name="converted", tables=chosen)
-    recipe = Recipe(SourceSettings(tree=source.tree), sinks=(sink,), run=RunSettings(workers=workers))
+    sink: Any = SINKS[kind or formats[0]](name="converted", tables=chosen)
+    settings = SourceSettings(tree=source.tree)
+    if columns:
+        events = () if any(c.startswith("events/") for c in columns) else ("events/*",)
+        settings = dataclasses.replace(settings, columns=(*events, *columns))
+    recipe = Recipe(settings, sinks=(sink,), run=RunSettings(workers=workers))
     out.parent.mkdir(parents=True, exist_ok=True)
     # a run like any other, beside the output, so that the last step is a rename
     with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:

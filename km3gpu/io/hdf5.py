@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,8 +19,9 @@ import h5py
 
 from km3gpu import schema
 from km3gpu.chunk import Chunk, file_digest
-from km3gpu.errors import DiskFullError, FormatError
+from km3gpu.errors import FormatError
 from km3gpu.io import sink
+from km3gpu.io.hdf5file import full_disk_told, write_text
 from km3gpu.table import Ragged, Table
 
 __all__ = ["HDF5Sink"]
@@ -58,12 +58,16 @@ class HDF5Sink:
         """Describe all that shapes the bytes, as canonical JSON."""
         return sink.fingerprint(self)
 
+    def reads(self, kind: str) -> Mapping[str, tuple[str, ...]]:
+        """Ask for no column: whatever there is can be written."""
+        return {}
+
     def write(self, chunk: Chunk, path: Path) -> sink.Part:
         """Write one part, without compression (see `Sink.write`)."""
         tables = sink.host_tables(chunk, self.tables)
         # in memory first: HDF5 does not tell a full disk from other faults
         with h5py.File(path, "w", driver="core", backing_store=False, libver=_LIBVER) as file:
-            _write_text(file, "schema", sink.describe(tables))
+            write_text(file, "schema", sink.describe(tables))
             for table in tables.values():
                 _write_table(file, table)
             file.flush()
@@ -74,16 +78,8 @@ class HDF5Sink:
 
     def merge(self, parts: Sequence[Path], path: Path, provenance: str) -> sink.Part:
         """Write all `parts` into one file, with compression (see `Sink.merge`)."""
-        try:
+        with full_disk_told(path):
             rows = self._merge(parts, path, provenance)
-        except OSError as error:
-            if shutil.disk_usage(path.parent).free < 1 << 20:
-                raise DiskFullError(
-                    "no space left on the disk of the output",
-                    where=str(path),
-                    remedy="make room, then resume",
-                ) from error
-            raise
         with open(path, "rb+") as file:
             os.fsync(file.fileno())
         return sink.Part(rows, path.stat().st_size, file_digest(str(path)))
@@ -111,10 +107,10 @@ class HDF5Sink:
                         columns[name].append(dataset)
                     for name in about:
                         rows[name] = rows.get(name, 0) + _length(file[name], about[name])
-            _write_text(out, "schema", json.dumps(described))
+            write_text(out, "schema", json.dumps(described))
             for name, merged in sink.merged_attrs(attrs).items():
                 out.require_group(name).attrs.update(merged)
-            _write_text(out, "provenance", provenance)
+            write_text(out, "provenance", provenance)
         return rows
 
     def _column(self, out: h5py.File, name: str, like: h5py.Dataset) -> _Column:
@@ -200,14 +196,6 @@ def _read_column(node: Any) -> Any:
         text = isinstance(content, h5py.Dataset) and content.attrs.get("text") == "utf-8"
         return Ragged(node["offsets"][()], _read_column(content), text=text)
     return node[()]
-
-
-def _write_text(file: h5py.File, name: str, text: str) -> None:
-    """Store a text as a dataset: attributes end at 64 kB."""
-    data = text.encode()
-    file.create_dataset(
-        name, data=data, dtype=h5py.string_dtype("utf-8", max(len(data), 1)), track_times=False
-    )
 
 
 def _schema(file: h5py.File, path: Path) -> dict[str, Any]:

@@ -1,17 +1,19 @@
-"""HDF5 files: opening them, and telling those of km3gpu from those of km3pipe."""
+"""HDF5 files: opening them, telling those of km3gpu from those of km3pipe, what all that write them need."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import h5py
 
-from km3gpu.errors import FormatError, TruncatedFileError
+from km3gpu.errors import DiskFullError, FormatError, TruncatedFileError
 from km3gpu.io.dataset import DataFile
 from km3gpu.io.filebytes import is_url, open_url
 
-__all__ = ["open_hdf5", "opened"]
+__all__ = ["full_disk_told", "open_hdf5", "opened", "write_text"]
 
 
 def open_hdf5(path: str) -> DataFile:
@@ -65,3 +67,30 @@ def opened(path: str) -> Iterator[h5py.File]:
         raise FormatError(
             f"the HDF5 file is damaged: {error}", where=path, remedy="fetch or write it again"
         ) from error
+
+
+@contextmanager
+def full_disk_told(path: Path) -> Iterator[None]:
+    """Turn what HDF5 says of a full disk, which may be anything, into an error of ours.
+
+    Raises
+    ------
+    DiskFullError
+        The block raised an `OSError`, and the disk of `path` has no space left.
+    """
+    try:
+        yield
+    except OSError as error:
+        if shutil.disk_usage(path.parent).free >= 1 << 20:
+            raise
+        raise DiskFullError(
+            "no space left on the disk of the output", where=str(path), remedy="make room, then resume"
+        ) from error
+
+
+def write_text(file: h5py.File, name: str, text: str) -> None:
+    """Store a text as a dataset: attributes end at 64 kB."""
+    data = text.encode()
+    file.create_dataset(
+        name, data=data, dtype=h5py.string_dtype("utf-8", max(len(data), 1)), track_times=False
+    )

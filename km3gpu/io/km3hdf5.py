@@ -21,9 +21,10 @@ from km3gpu.errors import FormatError, UnknownNameError
 from km3gpu.io.dataset import Wanted
 from km3gpu.io.hdf5file import opened
 from km3gpu.io.header import Header
+from km3gpu.io.meta import chain_of
 from km3gpu.table import Table
 
-__all__ = ["Km3Hdf5", "Km3PipeEvents"]
+__all__ = ["Km3Hdf5", "Km3PipeEvents", "as_declared"]
 
 NAME = "km3pipe"
 
@@ -77,6 +78,7 @@ class Km3Hdf5:
             self._events = Km3PipeEvents(path, file)
             raw = file.get("raw_header")
             self._header = None if raw is None else _header(raw[()])
+            self._record = bytes(file["provenance"][()]) if "provenance" in file else b""
 
     def dataset(self, name: str) -> Km3PipeEvents:
         """Give the events, the only dataset of such a file."""
@@ -97,7 +99,9 @@ class Km3Hdf5:
         return self._header
 
     def meta(self) -> list[dict[str, Any]]:
-        """Give the version of km3pipe that wrote the file."""
+        """Give the version of km3pipe that wrote the file, or the steps that led to one of ours."""
+        if self._record:
+            return chain_of(self._record)
         version = self.attrs.get("km3pipe", "")
         return [{"application": "km3pipe", "git": version, **self.attrs}] if version else []
 
@@ -192,7 +196,7 @@ class Km3PipeEvents:
                 sec, ns = (read(place.columns[c]).astype(np.int64) for c in ("t_sec", "t_ns"))
                 columns[name] = sec * 1_000_000_000 + ns
             else:
-                columns[name] = _as_declared(table, name, read(place.columns[name]))
+                columns[name] = as_declared(table, name, read(place.columns[name]))
         one_each = table == "events" and bool((counts == 1).all())
         return Table(table, columns, None if one_each else offsets)
 
@@ -279,7 +283,7 @@ def _take(dataset: h5py.Dataset, rows: Any) -> np.ndarray:
     return np.asarray(np.asarray(dataset[()])[rows])
 
 
-def _as_declared(table: str, name: str, column: np.ndarray) -> np.ndarray:
+def as_declared(table: str, name: str, column: np.ndarray) -> np.ndarray:
     """Give a column in the type that the schema declares, where no value is changed by that."""
     declared = schema.FIELDS.get((table, name))
     if column.dtype.byteorder == ">":

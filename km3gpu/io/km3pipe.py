@@ -2,9 +2,9 @@
 
 Hits become "split" groups: a dataset per column, and ``_indices`` with the first
 row and the number of rows of each event.  Other tables are compound, each row
-with the number of its group (event).  ``fitinf`` becomes a column for each fit
-parameter and ``rec_stages`` the table ``reco/rec_stages``; other lists have no
-place in the format and are refused.
+with the number of its group (event).  What becomes of which column is in
+`km3gpu.io.km3pipe_layout`; lists without a place in the format are named in the
+attribute ``left_out`` of the file.
 """
 
 from __future__ import annotations
@@ -13,36 +13,24 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import h5py
 import numpy as np
 
 from km3gpu.backend import Backend
 from km3gpu.chunk import Chunk, file_digest
-from km3gpu.definitions import FitParameter
-from km3gpu.errors import DiskFullError, FormatError
+from km3gpu.errors import FormatError
 from km3gpu.io import sink
-from km3gpu.io.fields import fit_information
-from km3gpu.io.hdf5file import open_hdf5
-from km3gpu.table import Ragged, Table
+from km3gpu.io.hdf5file import full_disk_told, open_hdf5, write_text
+from km3gpu.io.header import Header
+from km3gpu.io.km3pipe_layout import READS, SPLIT, header_rows, laid_out, table_of
+from km3gpu.io.opened import open_file
+from km3gpu.table import Table
 
-__all__ = ["Km3PipeSink", "with_trigger_bits"]
+__all__ = ["Km3PipeSink"]
 
 FORMAT_VERSION = "5.1"
-_SPLIT = ("hits", "mc_hits", "triggered_hits")
-_PATHS = {"events": "event_info", "tracks": "reco/tracks", "reco_rec_stages": "reco/rec_stages"}
-_NAMES = {
-    "t": "time",
-    "E": "energy",
-    "len": "length",
-    "lik": "likelihood",
-    "trig": "triggered",
-    "mc_t": "mc_time",
-    "t_sec": "timestamp",
-    "t_ns": "nanoseconds",
-}
-_NS = 1_000_000_000
 _ROWS = 16384  # of one HDF5 chunk
 
 
@@ -71,65 +59,53 @@ class Km3PipeSink:
         """Describe all that shapes the bytes, as canonical JSON."""
         return sink.fingerprint(self)
 
-    def write(self, chunk: Chunk, path: Path) -> sink.Part:
-        """Write one part (see `Sink.write`).
+    def reads(self, kind: str) -> Mapping[str, tuple[str, ...]]:
+        """Give the columns that the format has a place for (see `Sink.reads`)."""
+        columns = READS.get(kind, {})
+        return {t: cs for t, cs in columns.items() if t in self.tables or not self.tables}
 
-        Raises
-        ------
-        FormatError
-            A column of lists that the format has no place for.
-        """
+    def write(self, chunk: Chunk, path: Path) -> sink.Part:
+        """Write one part (see `Sink.write`); the header is that of the file the chunk comes from."""
         tables = sink.host_tables(chunk, self.tables)
-        if "triggered_hits" in tables and "hits" in tables and "trig" not in tables["hits"]:
-            tables["hits"] = with_trigger_bits(tables["hits"], tables["triggered_hits"])
         if "events" not in tables:
             tables = {"events": Table("events", {"group": np.arange(chunk.n_events)}), **tables}
-        return self._written(path, [_for_km3pipe(tables)], {n: len(t) for n, t in tables.items()})
+        header = _header(chunk.source.path)
+        with full_disk_told(path), _created(path) as file:
+            found, left = laid_out(tables, header)
+            writer = _Writer(file, self.level)
+            writer.append(found, chunk.n_events)
+            writer.close()
+            file.attrs["left_out"] = np.bytes_(", ".join(left))
+            if header:
+                file.create_dataset("raw_header", data=header_rows(header), track_times=False)
+        return _part(path, {n: len(t) for n, t in tables.items()})
 
     def merge(self, parts: Sequence[Path], path: Path, provenance: str) -> sink.Part:
-        """Write all `parts` into one file (see `Sink.merge`); the record is the dataset ``provenance``."""
-        pieces = [self.read(p) for p in parts]
-        rows: dict[str, int] = {}
-        for piece in pieces:
-            for name, table in piece.items():
-                rows[name] = rows.get(name, 0) + len(table)
-        return self._written(path, [_for_km3pipe(p) for p in pieces], rows, provenance)
+        """Write all `parts` into one file, one at a time (see `Sink.merge`).
+
+        The header is that of the first part that has one, as in files that
+        km3pipe's own tools put together; the record is the dataset
+        ``provenance``.
+        """
+        with full_disk_told(path), _created(path) as file:
+            writer = _Writer(file, self.level)
+            left: dict[str, None] = {}
+            for part in parts:
+                with h5py.File(part, "r") as piece:
+                    writer.copy(piece, part)
+                    left |= dict.fromkeys(bytes(piece.attrs["left_out"]).decode().split(", "))
+                    if "raw_header" in piece and "raw_header" not in file:
+                        piece.copy("raw_header", file)
+            writer.close()
+            file.attrs["left_out"] = np.bytes_(", ".join(filter(None, left)))
+            write_text(file, "provenance", provenance)
+        return _part(path, writer.rows)
 
     def read(self, path: Path) -> dict[str, Table]:
         """Read a part or merged file back into tables."""
         file = open_hdf5(str(path))
         dataset = file.dataset(file.default())
         return dataset.read(dataset.tables(), 0, dataset.n_entries, Backend("cpu"))
-
-    def _written(
-        self,
-        path: Path,
-        pieces: Sequence[Mapping[str, Table]],
-        rows: Mapping[str, int],
-        provenance: str | None = None,
-    ) -> sink.Part:
-        try:
-            with h5py.File(path, "w", libver=("earliest", "v110")) as file:
-                for key, value in _ROOT_ATTRS.items():
-                    file.attrs[key] = np.bytes_(value)
-                writer = _Writer(file, self.level)
-                for piece in pieces:
-                    writer.append(piece)
-                writer.close()
-                if provenance is not None:
-                    text = provenance.encode()
-                    file.create_dataset("provenance", data=np.frombuffer(text, np.uint8), track_times=False)
-        except OSError as error:
-            if "28" in str(error) or "No space" in str(error):
-                raise DiskFullError(
-                    "no space left on the disk of the output",
-                    where=str(path),
-                    remedy="make room, then resume",
-                ) from error
-            raise
-        with open(path, "rb+") as out:
-            os.fsync(out.fileno())
-        return sink.Part(rows, path.stat().st_size, file_digest(str(path)))
 
 
 _ROOT_ATTRS = {
@@ -140,6 +116,25 @@ _ROOT_ATTRS = {
     "format_version": FORMAT_VERSION,
     "km3pipe": "km3gpu",
 }
+
+
+def _header(path: str) -> Header | None:
+    """Give the header of the file that rows come from, where that is a file with one."""
+    found = open_file(path).header() if path else None
+    return found if isinstance(found, Header) else None
+
+
+def _created(path: Path) -> h5py.File:
+    file = h5py.File(path, "w", libver=("earliest", "v110"))
+    for key, value in _ROOT_ATTRS.items():
+        file.attrs[key] = np.bytes_(value)
+    return file
+
+
+def _part(path: Path, rows: Mapping[str, int]) -> sink.Part:
+    with open(path, "rb+") as out:
+        os.fsync(out.fileno())
+    return sink.Part(rows, path.stat().st_size, file_digest(str(path)))
 
 
 class _Writer:
@@ -155,23 +150,55 @@ class _Writer:
         }
         self._n_groups = 0
         self._indices: dict[str, list[np.ndarray]] = {}
+        self.rows: dict[str, int] = {}
 
-    def append(self, tables: Mapping[str, Table]) -> None:
-        """Add the rows of tables that belong to the same events."""
-        n = len(tables["events"])
-        groups = np.arange(self._n_groups, self._n_groups + n, dtype=np.int64)
-        for name, table in tables.items():
-            path = _PATHS.get(name, name)
-            counts = np.ones(n, np.int64) if table.offsets is None else np.diff(table.offsets)
+    def append(self, tables: Mapping[str, Table], n_events: int) -> None:
+        """Add tables of `n_events` events, by their paths."""
+        groups = np.arange(self._n_groups, self._n_groups + n_events, dtype=np.int64)
+        for path, table in tables.items():
+            counts = np.ones(n_events, np.int64) if table.offsets is None else np.diff(table.offsets)
             columns = {c: table.flat(c) for c in table.columns}
             columns["group_id"] = np.repeat(groups, counts)
-            if name in _SPLIT:
-                self._add_split(path, columns, counts)
+            if path in SPLIT:
+                for name, column in columns.items():
+                    self._extend(f"{path}/{name}", column)
+                self._indices.setdefault(path, []).append(counts)
             else:
-                self._add_compound(path, columns)
-        info = {"group_id": groups, "blob_length": np.full(n, len(tables), np.int64)}
-        self._add_compound("group_info", info)
-        self._n_groups += n
+                rows = np.zeros(
+                    len(columns["group_id"]), [(n, c.dtype, c.shape[1:]) for n, c in columns.items()]
+                )
+                for name, column in columns.items():
+                    rows[name] = column
+                self._extend(path, rows)
+        info = np.zeros(n_events, [("group_id", "i8"), ("blob_length", "i8")])
+        info["group_id"], info["blob_length"] = groups, len(tables)
+        self._extend("group_info", info)
+        self._n_groups += n_events
+
+    def copy(self, piece: h5py.File, name: Path) -> None:
+        """Add the events of a part that was written so; the tables of all parts are the same."""
+        first = not self._n_groups and not self.rows
+        datasets: list[str] = []
+        piece.visititems(lambda n, node: datasets.append(n) if isinstance(node, h5py.Dataset) else None)
+        datasets = [n for n in datasets if n != "raw_header"]
+        missing = {n for n in self._datasets() if n not in piece}
+        if missing or not (first or all(n in self._file or n.endswith("/_indices") for n in datasets)):
+            odd = sorted(missing or {n for n in datasets if n not in self._file})
+            raise _unlike(f"parts differ in {', '.join(odd[:8])}", name)
+        for path in datasets:
+            rows = piece[path][()]
+            table, _, column = path.rpartition("/")
+            if column == "_indices":
+                self._indices.setdefault(table, []).append(rows["n_items"])
+                self._count(table, int(rows["n_items"].sum()))
+                continue
+            if column == "group_id" and table in SPLIT:
+                rows = rows + self._n_groups
+            elif rows.dtype.names:
+                rows["group_id"] += self._n_groups
+                self._count(path, len(rows))
+            self._extend(path, rows, name)
+        self._n_groups += len(piece["group_info"])
 
     def close(self) -> None:
         """Write the indices of the split groups."""
@@ -181,18 +208,17 @@ class _Writer:
             rows["index"], rows["n_items"] = np.cumsum(counts) - counts, counts
             self._file.create_dataset(f"{path}/_indices", data=rows, track_times=False)
 
-    def _add_split(self, path: str, columns: Mapping[str, np.ndarray], counts: np.ndarray) -> None:
-        for name, column in columns.items():
-            self._extend(f"{path}/{name}", column)
-        self._indices.setdefault(path, []).append(counts)
+    def _datasets(self) -> list[str]:
+        found: list[str] = []
+        self._file.visititems(lambda n, node: found.append(n) if isinstance(node, h5py.Dataset) else None)
+        return [n for n in found if n != "raw_header"]
 
-    def _add_compound(self, path: str, columns: Mapping[str, np.ndarray]) -> None:
-        rows = np.zeros(len(columns["group_id"]), [(n, c.dtype, c.shape[1:]) for n, c in columns.items()])
-        for name, column in columns.items():
-            rows[name] = column
-        self._extend(path, rows)
+    def _count(self, path: str, n: int) -> None:
+        name = table_of(path)
+        if name:
+            self.rows[name] = self.rows.get(name, 0) + n
 
-    def _extend(self, path: str, values: np.ndarray) -> None:
+    def _extend(self, path: str, values: np.ndarray, part: Path | None = None) -> None:
         if path not in self._file:
             inner = values.shape[1:]
             self._file.create_dataset(
@@ -206,86 +232,15 @@ class _Writer:
             )
         dataset = self._file[path]
         if dataset.dtype != values.dtype:
-            raise FormatError(
-                f"parts differ in {path}: {values.dtype} after {dataset.dtype}",
-                remedy="name in the plan the columns that all inputs have, or run the inputs apart",
-            )
+            raise _unlike(f"parts differ in {path}: {values.dtype} after {dataset.dtype}", part)
         start = len(dataset)
         dataset.resize(start + len(values), axis=0)
         dataset[start:] = values
 
 
-def with_trigger_bits(hits: Table, triggered: Table) -> Table:
-    """Give snapshot hits the bits of the triggered hit that is the same hit, as column ``trig``.
-
-    Parameters
-    ----------
-    hits, triggered : Table
-        Of the same DAQ events, with module, channel, time and time over
-        threshold as stored.
-
-    Returns
-    -------
-    Table
-        `hits` with ``trig`` (n_hits,) uint64, 0 where a hit was not triggered.
-    """
-    names = ("dom_id", "channel_id", "tdc", "tot")
-    layout = [("event", "i8"), *((n, hits.flat(n).dtype) for n in names)]
-    keys = []
-    for table in (hits, triggered):
-        rows = np.zeros(len(table), layout)
-        rows["event"] = np.repeat(np.arange(table.n_events), np.diff(table.offsets))
-        for name in names:
-            rows[name] = table.flat(name)
-        keys.append(rows)
-    both, inverse = np.unique(np.concatenate(keys), return_inverse=True)
-    bits = np.zeros(len(both), np.uint64)
-    np.bitwise_or.at(bits, inverse[len(hits) :], triggered.flat("trig"))
-    return hits.with_columns(trig=bits[inverse[: len(hits)]])
-
-
-def _for_km3pipe(tables: Mapping[str, Table]) -> dict[str, Table]:
-    """Give tables with the names and columns of km3pipe's format."""
-    found: dict[str, Table] = {}
-    for name, table in tables.items():
-        columns: dict[str, Any] = {}
-        for column in table.columns:
-            values = table.flat(column)
-            if isinstance(values, Ragged):
-                continue
-            if name in _SPLIT and column == "tdc" and "t" not in table:
-                columns["time"] = values.astype(np.float64)
-            elif name == "events" and column == "time_ns":
-                if "t_sec" not in table:
-                    columns["timestamp"], columns["nanoseconds"] = values // _NS, values % _NS
-            elif name == "mc_tracks" and column == "type":
-                columns["pdgid"] = values
-            else:
-                columns[_NAMES.get(column, column)] = values
-        lists = [c for c in table.columns if isinstance(table.flat(c), Ragged)]
-        if "fitinf" in lists:
-            columns |= _fit_columns(table)
-        if "rec_stages" in lists and table.offsets is not None:
-            found["reco_rec_stages"] = _stages(table)
-        refused = [c for c in lists if c not in ("fitinf", "rec_stages")]
-        if refused:
-            raise FormatError(
-                f"km3pipe's format has no place for the lists {', '.join(refused)} of table {name!r}",
-                remedy="name the columns to read without them",
-            )
-        found[name] = Table(name, columns, table.offsets)
-    return found
-
-
-def _fit_columns(tracks: Table) -> dict[str, np.ndarray]:
-    """Give each fit parameter as a column; aliases of the same place only once."""
-    return {p.name: fit_information(tracks, p) for p in FitParameter}
-
-
-def _stages(tracks: Table) -> Table:
-    """Give stages one by one, with the place of their track in its event."""
-    lists = tracks.flat("rec_stages")
-    counts = np.diff(lists.offsets)
-    place = np.arange(len(lists)) - np.repeat(tracks.offsets[:-1], np.diff(tracks.offsets))
-    columns = {"idx": np.repeat(place, counts), "rec_stage": lists.content}
-    return Table("reco_rec_stages", columns, lists.offsets[tracks.offsets])
+def _unlike(what: str, part: Path | None) -> FormatError:
+    return FormatError(
+        what,
+        where=None if part is None else part.name,
+        remedy="name in the plan the columns that all inputs have, or run the inputs apart",
+    )

@@ -7,11 +7,12 @@ brings along.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from km3gpu.io.rootfile import RootFile
 
-__all__ = ["read_meta"]
+__all__ = ["chain_of", "read_meta"]
 
 _LIST = "JMeta"  # names an application; one per step of the chain
 _NAMES = {"GIT": "git", "SVN": "git", "ROOT": "root"}
@@ -71,6 +72,42 @@ def _parse(text: str) -> dict[str, str]:
             # a value of several lines
             entry[last] += "\n" + line.rstrip()
     return entry
+
+
+def chain_of(record: str | bytes) -> list[dict[str, Any]]:
+    """Give the steps that led to a file of ours, from the record that is embedded in it.
+
+    Parameters
+    ----------
+    record : str or bytes
+        Of a merged file, JSON; empty for a part, which has none.
+
+    Returns
+    -------
+    list of dict
+        What the applications that made its inputs wrote about themselves, each
+        once, then an entry for the run of km3gpu, with ``plan``, and ``stages``
+        and ``inputs`` (path, digest, UUID, tree) as JSON.  Empty for anything
+        that is no such record.
+    """
+    try:
+        found = json.loads(record)
+        if found["format"] != "km3gpu provenance":
+            return []
+        inputs = found["inputs"]
+        steps = [step for i in inputs for step in i["meta"]]
+        keys = ("path", "role", "digest", "uuid", "kind", "tree", "n_entries")
+        last = {
+            "application": "km3gpu",
+            "git": found["code"],
+            "plan": found["plan"],
+            "stages": json.dumps(found["stages"]),
+            "inputs": json.dumps([{k: i[k] for k in keys} for i in inputs]),
+        }
+    except (ValueError, KeyError, TypeError):
+        return []
+    each = {json.dumps(step, sort_keys=True): step for step in steps}
+    return [*each.values(), last]
 
 
 def iso_time(datime: int) -> str:

@@ -18,6 +18,7 @@ from km3gpu.io import sink
 from km3gpu.io.dataset import Wanted
 from km3gpu.io.filebytes import is_url, open_url
 from km3gpu.io.hdf5file import opened
+from km3gpu.io.meta import chain_of
 from km3gpu.io.parquet import from_arrow
 from km3gpu.table import Ragged, Table
 
@@ -35,8 +36,9 @@ class _OwnFile:
     name = NAME
     uuid = ""
 
-    def __init__(self, path: str, described: Described, n_entries: int) -> None:
+    def __init__(self, path: str, described: Described, n_entries: int, record: bytes) -> None:
         self.path = path
+        self._record = record
         self.where = path
         self.names = [NAME]
         self.described = described
@@ -61,8 +63,8 @@ class _OwnFile:
         return
 
     def meta(self) -> list[dict[str, Any]]:
-        """Give no META of Jpp; the record of the run is the file's provenance."""
-        return []
+        """Give the steps that led to the file, km3gpu's own last; a part knows none."""
+        return chain_of(self._record)
 
     def tables(self) -> dict[str, tuple[str, ...]]:
         """Give the tables and their columns."""
@@ -87,7 +89,8 @@ class OwnHdf5(_OwnFile):
             described = json.loads(file["schema"][()])
             lengths = [_n_events(file[t], about) for t, about in described.items() if about["columns"]]
             self._n_bytes = {t: _n_bytes(file[t]) for t in described if t in file}
-        super().__init__(path, described, lengths[0] if lengths else 0)
+            record = bytes(file["provenance"][()]) if "provenance" in file else b""
+        super().__init__(path, described, lengths[0] if lengths else 0, record)
 
     def edges(self) -> list[int]:
         """Give no edges but the ends: HDF5 chunks do not follow events."""
@@ -157,7 +160,8 @@ class OwnParquet(_OwnFile):
             groups = [file.metadata.row_group(i) for i in range(file.num_row_groups)]
             self._edges: list[int] = [0, *itertools.accumulate(int(g.num_rows) for g in groups)]
             self._n_bytes = int(sum(g.total_byte_size for g in groups))
-        super().__init__(path, json.loads(text), self._edges[-1])
+        record = metadata.get(sink.PROVENANCE.encode(), b"")
+        super().__init__(path, json.loads(text), self._edges[-1], record)
 
     def edges(self) -> list[int]:
         """Give the edges of the row groups."""

@@ -58,6 +58,10 @@ class ParquetSink:
         """Describe all that shapes the bytes, as canonical JSON."""
         return sink.fingerprint(self)
 
+    def reads(self, kind: str) -> Mapping[str, tuple[str, ...]]:
+        """Ask for no column: whatever there is can be written."""
+        return {}
+
     def write(self, chunk: Chunk, path: Path) -> sink.Part:
         """Write one part (see `Sink.write`)."""
         tables = sink.host_tables(chunk, self.tables)

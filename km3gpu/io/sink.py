@@ -21,7 +21,7 @@ from km3gpu import schema
 from km3gpu.backend import Backend
 from km3gpu.chunk import Chunk
 from km3gpu.errors import FormatError, UnknownNameError
-from km3gpu.table import Ragged, Table
+from km3gpu.table import UNIT, Ragged, Table
 
 __all__ = [
     "PROVENANCE",
@@ -69,6 +69,16 @@ class Sink(Protocol):
     @property
     def name(self) -> str:
         """Name of the merged file, without suffix."""
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Tables to write; empty for all."""
+
+    def reads(self, kind: str) -> Mapping[str, tuple[str, ...]]:
+        """Give the columns that the format wants of a file of this `kind`, beside what stages make.
+
+        Empty for a format that takes whatever there is.
+        """
 
     def fingerprint(self) -> str:
         """Describe all that shapes the bytes, as canonical JSON."""
@@ -138,6 +148,8 @@ def describe(tables: Mapping[str, Table]) -> str:
             known = schema.FIELDS.get((table.name, name))
             if known is not None:
                 entry |= {"unit": known.unit, "frame": known.frame, "meaning": known.meaning}
+            if UNIT + name in table.attrs:
+                entry["unit"] = table.attrs[UNIT + name]
             columns[name] = {k: v for k, v in entry.items() if v}
         found[table.name] = {"jagged": table.offsets is not None, "columns": columns}
     return json.dumps(found)

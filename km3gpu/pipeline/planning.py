@@ -15,6 +15,7 @@ from km3gpu.io.opened import open_file
 from km3gpu.pipeline.plan import Input, Plan, PlannedChunk, identify
 from km3gpu.pipeline.receipt import sink_key
 from km3gpu.pipeline.recipe import Recipe
+from km3gpu.pipeline.settings import SourceSettings
 from km3gpu.stages.stage import needed
 
 __all__ = ["choose_columns", "make_plan"]
@@ -96,7 +97,10 @@ def _look(path: str, recipe: Recipe) -> tuple[Input, dict[str, tuple[str, ...]]]
 def choose_columns(
     recipe: Recipe, kind: str, tables: Mapping[str, Sequence[str]], where: str
 ) -> dict[str, tuple[str, ...]]:
-    """Work out the columns to read: those the stages need and those the recipe names.
+    """Work out the columns to read: those that stages and sinks need and those the recipe names.
+
+    A recipe without stages reads the columns that it names; where it names none,
+    all of the tables that are written, if a sink takes whatever there is.
 
     Parameters
     ----------
@@ -117,10 +121,16 @@ def choose_columns(
     ConfigError
         A pattern of the recipe matches nothing.
     """
+    named = recipe.source.columns != SourceSettings.columns
+    ends = [] if named and not recipe.stages else [sink.reads(kind) for sink in recipe.sinks]
     wanted: dict[str, dict[str, None]] = {
-        t: dict.fromkeys(cs) for t, cs in needed(recipe.stages, kind).items()
+        t: dict.fromkeys(cs) for t, cs in needed(recipe.stages, kind, ends).items()
     }
-    patterns = recipe.source.columns if recipe.stages else (*recipe.source.columns, "*/*")
+    patterns = list(recipe.source.columns)
+    if not recipe.stages and not named:
+        takers = [sink.tables for sink, end in zip(recipe.sinks, ends, strict=True) if not end]
+        written = [name for names in takers for name in names] if all(takers) else ["*"]
+        patterns += [f"{name}/*" for name in dict.fromkeys(written)]
     every = [f"{t}/{c}" for t, cs in tables.items() for c in cs]
     for pattern in patterns:
         found = fnmatch.filter(every, pattern)

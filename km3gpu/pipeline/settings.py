@@ -22,8 +22,8 @@ class SourceSettings:
     chunk : int or str
         Size of a chunk: events, or bytes when decompressed.
     columns : tuple of str
-        Columns to read beside those that the stages need, as ``table/column``
-        or ``table/*``.
+        Columns to read beside those that stages and sinks need, as
+        ``table/column`` or ``table/*``; without stages all, unless these are named.
     identity : str
         What makes a file the same: ``"content"``, its bytes, or ``"mark"``, its
         name, size and time of writing, where reading it twice is too much.

@@ -16,6 +16,7 @@ from typing import Any
 from km3gpu import config, extras, stages
 from km3gpu.errors import ConfigError, Km3GpuError, closest
 from km3gpu.io.hdf5 import HDF5Sink
+from km3gpu.io.km3pipe import Km3PipeSink
 from km3gpu.io.parquet import ParquetSink
 from km3gpu.io.sink import Sink
 from km3gpu.stages.stage import Stage
@@ -32,7 +33,7 @@ __all__ = [
     "tuples",
 ]
 
-SINKS: dict[str, type[Any]] = {"parquet": ParquetSink, "hdf5": HDF5Sink}
+SINKS: dict[str, type[Any]] = {"parquet": ParquetSink, "hdf5": HDF5Sink, "km3pipe": Km3PipeSink}
 
 
 # -- stages --------------------------------------------------------------------

@@ -96,8 +96,8 @@ def _plain(value: Any, files: set[str]) -> Any:
     return value
 
 
-def needed(stages: Iterable[Stage], kind: str) -> dict[str, tuple[str, ...]]:
-    """Give the columns to read from a file of this `kind` for a chain of stages.
+def needed(stages: Iterable[Stage], kind: str, ends: Iterable[Columns] = ()) -> dict[str, tuple[str, ...]]:
+    """Give the columns to read from a file of this `kind` for a chain of stages and what comes behind it.
 
     What an earlier stage makes need not be read.
 
@@ -107,6 +107,8 @@ def needed(stages: Iterable[Stage], kind: str) -> dict[str, tuple[str, ...]]:
         In the order they are applied.
     kind : str
         ``"offline"``, ``"daq"``, ...
+    ends : iterable of mappings
+        Columns that those want who take what the last stage gives.
 
     Returns
     -------
@@ -115,11 +117,17 @@ def needed(stages: Iterable[Stage], kind: str) -> dict[str, tuple[str, ...]]:
     """
     wanted: dict[str, dict[str, None]] = {}
     made: set[tuple[str, str]] = set()
-    for stage in stages:
-        for table, columns in stage.reads(kind).items():
+
+    def want(read: Columns) -> None:
+        for table, columns in read.items():
             new = [c for c in columns if (table, c) not in made]
             wanted.setdefault(table, {}).update(dict.fromkeys(new))
+
+    for stage in stages:
+        want(stage.reads(kind))
         made.update((table, c) for table, columns in stage.writes(kind).items() for c in columns)
+    for end in ends:
+        want(end)
     return {table: tuple(columns) for table, columns in wanted.items() if columns}
 
 

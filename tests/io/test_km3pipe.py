@@ -7,17 +7,37 @@ import numpy as np
 import pytest
 
 import km3gpu
+from km3gpu.definitions import W2ListGseagen
 from km3gpu.errors import FormatError
-from km3gpu.io.km3pipe import Km3PipeSink, with_trigger_bits
+from km3gpu.io.fields import user_values, w2list
+from km3gpu.io.km3pipe import Km3PipeSink
+from km3gpu.io.km3pipe_layout import READS, with_trigger_bits
 from km3gpu.io.sink import Sink
+from km3gpu.pipeline import merge
 
 OFFLINE = "offline/km3net_offline.root"
 DAQ = "online/events_sample.root"
+MC = "offline/mcv6.gsg_nue-CCHEDIS_1e4-1e6GeV.sirene.jte.jchain.aanet.1.root"
 WITHOUT_LISTS = {
     "events": ("id", "run_id", "det_id", "frame_index", "time_ns"),
     "hits": ("dom_id", "channel_id", "t", "tot", "trig"),
     "tracks": ("pos_x", "dir_z", "t", "E", "len", "lik", "rec_type", "fitinf", "rec_stages"),
 }
+
+
+PLAN = """
+[source]
+files = ["testdata:online/events_sample.root"]
+chunk = 4
+
+[[stage]]
+use = "calibrate"
+detector = "testdata:detx/km3net_offline.detx"
+unknown = "drop"
+
+[[sink]]
+format = "km3pipe"
+"""
 
 
 @pytest.fixture
@@ -78,10 +98,74 @@ def test_offline_events(written, data):
         assert bytes(f["provenance"][()]) == b'{"run": 1}'
 
 
-def test_a_list_without_a_place_is_refused(data, tmp_path):
+def test_simulated_events(data, tmp_path):
+    """Weights, user values, header and the names of columns as km3pipe's own tabulators write them."""
+    source = km3gpu.open(data / MC)
+    chunk = source.read(columns=READS["offline"], backend="cpu")
+    Km3PipeSink().write(chunk, tmp_path / "x.h5")
+    with h5py.File(tmp_path / "x.h5") as f:
+        events, tracks, reco = f["event_info"][()], f["mc_tracks"][()], f["reco/tracks"][()]
+        assert f.attrs["left_out"] == b""
+        header = {r["parameter"].decode(): r for r in f["raw_header"][()]}
+    assert np.array_equal(events["event_id"], chunk.events.flat("id"))
+    assert events["weight_w2"].tolist() == [w[1] for w in chunk.events.w.to_list()]
+    assert np.isnan(events["weight_w4"]).sum() == sum(len(w) < 4 for w in chunk.events.w.to_list())
+    by = w2list(chunk.events, W2ListGseagen.BY)
+    assert np.array_equal(events["W2LIST_GSEAGEN_BY"], by)
+    assert len([n for n in events.dtype.names if n.startswith("W2LIST_GSEAGEN_")]) == len(W2ListGseagen)
+    assert np.array_equal(tracks["pdgid"], chunk.mc_tracks.flat("type"))
+    assert np.array_equal(tracks["energy"], chunk.mc_tracks.flat("E"))
+    assert np.isnan(tracks["by"]).all()  # this file has no user values
+    assert {"E", "t", "length", "likelihood", "JENERGY_ENERGY"} <= set(reco.dtype.names)
+    assert np.array_equal(reco["E"], chunk.tracks.flat("E"))
+    can = header["fixedcan"]
+    assert (can["field_names"], can["dtype"]) == (b"xcenter ycenter zmin zmax radius", b"f4 f4 f4 f4 f4")
+    assert [float(v) for v in can["field_values"].split()] == list(source.header.fixedcan)
+    assert km3gpu.open(tmp_path / "x.h5").header.fixedcan.zmax == source.header.fixedcan.zmax
+
+
+def test_user_values_of_tracks(data, tmp_path):
+    chunk = km3gpu.open(data / "offline/numucc.root").read(columns=READS["offline"], backend="cpu")
+    Km3PipeSink().write(chunk, tmp_path / "x.h5")
+    with h5py.File(tmp_path / "x.h5") as f:
+        by = f["mc_tracks"]["by"]
+    assert np.array_equal(by, user_values(chunk.mc_tracks, "by"), equal_nan=True)
+    assert np.isfinite(by).sum() == chunk.n_events  # of the neutrinos
+
+
+def test_a_list_without_a_place_is_named(data, tmp_path):
     chunk = km3gpu.open(data / OFFLINE).read("tracks", backend="cpu")
-    with pytest.raises(FormatError, match=r"no place for the lists .*hit_ids.* of table 'tracks'"):
-        Km3PipeSink().write(chunk, tmp_path / "x.h5")
+    Km3PipeSink().write(chunk, tmp_path / "x.h5")
+    with h5py.File(tmp_path / "x.h5") as f:
+        left = f.attrs["left_out"].decode().split(", ")
+        assert "hit_ids" not in f["reco/tracks"].dtype.names
+    assert {"tracks/hit_ids", "tracks/error_matrix"} <= set(left)
+    assert not {"tracks/fitinf", "tracks/rec_stages"} & set(left)
+
+
+@pytest.mark.parametrize("name", [DAQ, MC])
+def test_halves_joined_are_the_whole(data, tmp_path, name):
+    sink, source = Km3PipeSink(), km3gpu.open(data / name)
+    columns = sink.reads(source.kind)
+    columns = {t: [c for c in cs if c in source.tables[t]] for t, cs in columns.items()}
+    n = source.n_events
+    whole = source.read(columns=columns, entries=(0, n), backend="cpu")
+    one = sink.write(whole, tmp_path / "whole.h5")
+    halves = []
+    for k, entries in enumerate([(0, n // 2), (n // 2, n)]):
+        halves.append(tmp_path / f"{k}.h5")
+        sink.write(source.read(columns=columns, entries=entries, backend="cpu"), halves[-1])
+    other = merge.join(sink, halves, "joined", whole.source, tmp_path)
+    assert other.digest == one.digest
+
+
+def test_parts_that_differ_are_told(data, tmp_path):
+    source, parts = km3gpu.open(data / DAQ), []
+    for k, tables in enumerate(["hits", "triggered_hits"]):
+        parts.append(tmp_path / f"{k}.h5")
+        Km3PipeSink().write(source.read(tables, backend="cpu"), parts[-1])
+    with pytest.raises(FormatError, match=r"parts differ in hits/channel_id, hits/dom_id.*1\.h5"):
+        Km3PipeSink().merge(parts, tmp_path / "x.h5", "{}")
 
 
 def test_trigger_bits_are_those_of_the_same_hit(data):
@@ -95,6 +179,30 @@ def test_trigger_bits_are_those_of_the_same_hit(data):
         for h in hits.to_awkward()[e].to_list():
             assert h["trig"] == wanted.get(tuple(h[c] for c in key), 0)
     assert (hits.flat("trig") != 0).sum() >= len(chunk.triggered_hits)
+
+
+def test_a_plan_reads_what_the_format_has_a_place_for(tmp_path):
+    """ROOT, calibrated, as km3pipe's HDF5: the groups and columns that OrcaSong and km3pipe look for."""
+    plan = tmp_path / "plan.toml"
+    plan.write_text(PLAN)
+    result = km3gpu.run(plan, out=tmp_path / "out")
+    assert [p.name for p in result.outputs] == ["events.h5"]
+    read = {c for chunk in result.plan.chunks for c in chunk.origin.columns}
+    assert {"triggered_hits/trig", "hits/tdc"} <= read
+    with h5py.File(result.outputs[0]) as f:
+        assert {"group_info", "event_info", "hits", "triggered_hits", "provenance"} <= set(f)
+        n_items = f["hits/_indices"]["n_items"]
+        assert f["hits/_indices"]["index"].tolist() == (np.cumsum(n_items) - n_items).tolist()
+        assert np.array_equal(f["hits/group_id"][()], np.repeat(np.arange(10), n_items))
+        assert {"pos_x", "dir_z", "time", "tot", "channel_id", "dom_id", "triggered"} <= set(f["hits"])
+        times, raw = f["hits/time"][()], f["hits/tdc"][()]
+        assert f["group_info"]["group_id"].tolist() == list(range(10))
+        assert f.attrs["format_version"] == b"5.1"
+    assert (times != raw).any()  # calibrated
+    record = km3gpu.pipeline.provenance.read(result.outputs[0])
+    assert record["inputs"][0]["path"].endswith("events_sample.root")
+    steps = km3gpu.open(result.outputs[0]).meta
+    assert steps[-1]["application"] == "km3gpu"
 
 
 def test_it_is_a_sink():
