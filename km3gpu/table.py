@@ -17,7 +17,10 @@ import numpy as np
 from km3gpu import backend as _backend
 from km3gpu.errors import FormatError, UnknownNameError
 
-__all__ = ["Column", "Ragged", "Table", "counts_to_offsets"]
+__all__ = ["UNIT", "Column", "Ragged", "Table", "counts_to_offsets"]
+
+UNIT = "unit:"
+"""Before the name of a column in ``attrs``: its unit, where the schema does not know the column."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,6 +242,10 @@ class Table:
         xp = _backend.namespace(self.offsets)
         offsets = counts_to_offsets(self.counts[index])
         return self._gather(_expand(xp, self.offsets[:-1][index], offsets), offsets)
+
+    def take_rows(self, order: Any) -> Table:
+        """Give the rows in another order (n_rows,), one that leaves each in its event."""
+        return self._gather(order, self.offsets)
 
     def _gather(self, index: Any, offsets: Any) -> Table:
         columns = {n: c.take(index) if isinstance(c, Ragged) else c[index] for n, c in self._columns.items()}

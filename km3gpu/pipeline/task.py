@@ -137,7 +137,7 @@ def _run(task: Task, clock: _Clock) -> dict[str, object]:
             chunk = _numbered(io.read_origin(task.origin, backend=where))
         n_in, bytes_in = chunk.n_events, chunk.nbytes
         for stage in task.stages:
-            with clock.time(stage.name):
+            with clock.time(stage.title):
                 chunk = stage(chunk)
         where.synchronize()
         chunk = Chunk(task.origin, chunk.tables, task.history, chunk.counters)

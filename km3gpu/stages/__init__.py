@@ -9,14 +9,22 @@ from __future__ import annotations
 from km3gpu.stages.best_track import BestTrack, best_track
 from km3gpu.stages.calibrate import Calibrate, calibrate
 from km3gpu.stages.coincidences import Coincidences, coincidences
+from km3gpu.stages.concat import Concat, concat
 from km3gpu.stages.date import Date, date
+from km3gpu.stages.deduplicate import Deduplicate, deduplicate
 from km3gpu.stages.flag import Flag, flag
+from km3gpu.stages.function import Function
 from km3gpu.stages.healpix import Healpix, healpix
 from km3gpu.stages.locate import Locate, locate
+from km3gpu.stages.map import Map, map_columns
 from km3gpu.stages.quality import Quality
+from km3gpu.stages.sample import Sample, sample
+from km3gpu.stages.select import Select, select
 from km3gpu.stages.sky_select import SkySelect, sky_select
 from km3gpu.stages.stage import Stage, known, make, needed
 from km3gpu.stages.summarise import Summarise, summarise
+from km3gpu.stages.sort import Sort, sort
+from km3gpu.stages.split import Split, split
 from km3gpu.stages.triggers import Triggers, triggers
 from km3gpu.stages.veto import Veto, veto
 
@@ -27,14 +35,22 @@ __all__ = [
     "Date",
     "Flag",
     "Healpix",
+    "Concat",
     "Locate",
+    "Deduplicate",
     "Quality",
+    "Function",
     "SkySelect",
     "Stage",
+    "Map",
     "Summarise",
+    "Sample",
+    "Select",
     "Triggers",
     "Veto",
     "best_track",
+    "Sort",
+    "Split",
     "calibrate",
     "coincidences",
     "date",
@@ -43,9 +59,16 @@ __all__ = [
     "known",
     "locate",
     "make",
+    "concat",
     "needed",
+    "deduplicate",
     "sky_select",
     "summarise",
     "triggers",
     "veto",
 ]
+    "map_columns",
+    "sample",
+    "select",
+    "sort",
+    "split",

@@ -11,7 +11,8 @@ import dataclasses
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
@@ -20,7 +21,17 @@ from km3gpu.errors import ConfigError, Km3GpuError, UnknownNameError
 from km3gpu.extras import resolve_path
 from km3gpu.table import Table
 
-__all__ = ["Columns", "Result", "Stage", "known", "make", "needed"]
+__all__ = [
+    "Columns",
+    "Result",
+    "Stage",
+    "joined_columns",
+    "known",
+    "located",
+    "make",
+    "needed",
+    "pairs",
+]
 
 Columns: TypeAlias = Mapping[str, tuple[str, ...]]
 Result: TypeAlias = tuple[Mapping[str, Table], Mapping[str, float]]
@@ -52,6 +63,13 @@ class Stage(ABC):
     def reads(self, kind: str) -> Columns:
         """Give the columns that the stage needs, of a file of this `kind`."""
 
+    def requires(self, kind: str) -> Columns:
+        """Give the columns that must be there, in the file or made before; by default none.
+
+        A plan that lacks one is refused before anything runs.
+        """
+        return {}
+
     @abstractmethod
     def writes(self, kind: str) -> Columns:
         """Give the columns that the stage makes."""
@@ -74,11 +92,50 @@ class Stage(ABC):
         }
         return json.dumps({"stage": self.name, **config}, sort_keys=True, separators=(",", ":"))
 
+    @property
+    def title(self) -> str:
+        """What the stage is called in counters and times."""
+        return self.name
+
     def __call__(self, chunk: Chunk) -> Chunk:
         """Give the chunk after this stage."""
         tables, counters = self.apply(chunk)
-        named = {f"{self.name}/{k}": v for k, v in counters.items()}
+        named = {f"{self.title}/{k}": v for k, v in counters.items()}
         return chunk.evolve(self.fingerprint(), tables, named)
+
+
+@contextmanager
+def located(key: str, text: str) -> Iterator[None]:
+    """Let errors of an expression say of which parameter it is."""
+    try:
+        yield
+    except Km3GpuError as error:
+        if not error.what.startswith(f"{key} = "):
+            error.what = f"{key} = {text!r}: {error.what}"
+        raise
+
+
+def pairs(name: str, value: Any) -> tuple[tuple[str, str], ...]:
+    """Give a table of texts as pairs, which can be hashed and compared.
+
+    Raises
+    ------
+    ConfigError
+        It is none.
+    """
+    items = tuple(value.items()) if isinstance(value, Mapping) else tuple(value)
+    if not all(len(i) == 2 and all(isinstance(x, str) for x in i) for i in items):
+        raise ConfigError(f"{name} = {value!r}", remedy="give a table of texts, {a = 'tot / 2'}")
+    return tuple((k, v) for k, v in items)
+
+
+def joined_columns(*several: Columns) -> dict[str, tuple[str, ...]]:
+    """Put columns by table together, each once, in order."""
+    found: dict[str, dict[str, None]] = {}
+    for columns in several:
+        for table, names in columns.items():
+            found.setdefault(table, {}).update(dict.fromkeys(names))
+    return {table: tuple(names) for table, names in found.items()}
 
 
 def _plain(value: Any, files: set[str]) -> Any:

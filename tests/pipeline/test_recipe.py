@@ -42,7 +42,7 @@ FAULTS = {
     "[[stage]]\nuse = 'coincidences'\nwindow = -1": "window must be above 0 ns, not -1 (in PLAN, line 3)",
     "[[stage]]\nuse = 'calibrate'": "stage 'calibrate' needs detector (in PLAN, line 2)",
     "[[stage]]\nuse = 'nowhere:Stage'": "cannot import the stage 'nowhere:Stage'",
-    "[[stage]]\nuse = 'json:loads'": "'json:loads' is no stage (in PLAN, line 2)",
+    "[[stage]]\nuse = 'json:decoder'": "'json:decoder' is no stage (in PLAN, line 2)",
     "[stage]\nuse = 'calibrate'": "'stage' must be an array of tables (in PLAN, line 1); write [[stage]]",
     "[[sink]]": "a sink without 'format' (in PLAN, line 1); there is: parquet, hdf5",
     "[[sink]]\nformat = 'csv'": "unknown format 'csv' (in PLAN, line 2)",
