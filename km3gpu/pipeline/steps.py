@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import hashlib
-import importlib
 import inspect
 import json
 import sys
@@ -18,8 +17,8 @@ from km3gpu.errors import ConfigError, Km3GpuError, closest
 from km3gpu.io.hdf5 import HDF5Sink
 from km3gpu.io.km3pipe import Km3PipeSink
 from km3gpu.io.parquet import ParquetSink
-from km3gpu.stages.function import Function, imported
 from km3gpu.io.sink import Sink
+from km3gpu.stages.function import Function, imported
 from km3gpu.stages.stage import Stage
 from km3gpu.tomlfile import Section
 
@@ -61,9 +60,9 @@ def make_stage(section: Section, folder: Path | None = None) -> Stage:
     use = section.values.get("use")
     if not isinstance(use, str):
         raise ConfigError("a stage without 'use'", where=section.where(), remedy="write use = 'calibrate'")
+    kind = _stage_class(use, section, folder)
     if kind is Function:
         return _function(use, section, parameters)
-    kind = _stage_class(use, section, folder)
     config.check_keys(
         Section(section.document, section.key, parameters), [f.name for f in dataclasses.fields(kind)]
     )
@@ -104,7 +103,6 @@ def _stage_class(use: str, section: Section, folder: Path | None) -> type[Stage]
             names = closest(use, known)
             raise ConfigError(f"unknown stage {use!r}", where=where, remedy=f"there is: {', '.join(names)}")
         return known[use]
-    module, _, name = use.partition(":")
     if folder is not None and str(folder) not in sys.path:
         sys.path.append(str(folder))  # a user's stage may lie beside the plan
     try:
@@ -115,9 +113,11 @@ def _stage_class(use: str, section: Section, folder: Path | None) -> type[Stage]
     if not isinstance(kind, type) and callable(kind):
         return Function
     if not (isinstance(kind, type) and issubclass(kind, Stage) and dataclasses.is_dataclass(kind)):
-        remedy = "derive a frozen dataclass from km3gpu.stages.Stage"
+        remedy = "name a function, or derive a frozen dataclass from km3gpu.stages.Stage"
         raise ConfigError(f"{use!r} is no stage", where=where, remedy=remedy)
     return kind
+
+
 def _function(use: str, section: Section, parameters: Mapping[str, Any]) -> Stage:
     own = {k: parameters.get(k, ()) for k in ("reads", "writes")}
     rest = tuple((k, v) for k, v in parameters.items() if k not in own)
@@ -127,8 +127,6 @@ def _function(use: str, section: Section, parameters: Mapping[str, Any]) -> Stag
         named = [k for k in parameters if error.what.startswith(k)]
         error.where = error.where or section.where(named[0] if named else "use")
         raise
-
-
 
 
 def fingerprint(stage: Stage) -> str:
@@ -148,11 +146,11 @@ def fingerprint(stage: Stage) -> str:
     return json.dumps({**json.loads(text), "source": digest}, sort_keys=True, separators=(",", ":"))
 
 
+def stage_to_json(stage: Stage) -> dict[str, Any]:
+    """Describe a stage as the table of a plan file would."""
     if isinstance(stage, Function):
         about = {"reads": list(stage.columns_read), "writes": list(stage.columns_written)}
         return {"use": stage.function, **about, **{k: _plain(v) for k, v in stage.parameters}}
-def stage_to_json(stage: Stage) -> dict[str, Any]:
-    """Describe a stage as the table of a plan file would."""
     kind = type(stage)
     use = stage.name if stages.known().get(stage.name) is kind else f"{kind.__module__}:{kind.__qualname__}"
     if kind.__module__.partition(".")[0] != "km3gpu":

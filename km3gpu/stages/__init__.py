@@ -21,10 +21,10 @@ from km3gpu.stages.quality import Quality
 from km3gpu.stages.sample import Sample, sample
 from km3gpu.stages.select import Select, select
 from km3gpu.stages.sky_select import SkySelect, sky_select
-from km3gpu.stages.stage import Stage, known, make, needed
-from km3gpu.stages.summarise import Summarise, summarise
 from km3gpu.stages.sort import Sort, sort
 from km3gpu.stages.split import Split, split
+from km3gpu.stages.stage import Stage, known, make, needed
+from km3gpu.stages.summarise import Summarise, summarise
 from km3gpu.stages.triggers import Triggers, triggers
 from km3gpu.stages.veto import Veto, veto
 
@@ -32,43 +32,43 @@ __all__ = [
     "BestTrack",
     "Calibrate",
     "Coincidences",
-    "Date",
-    "Flag",
-    "Healpix",
     "Concat",
-    "Locate",
+    "Date",
     "Deduplicate",
-    "Quality",
+    "Flag",
     "Function",
-    "SkySelect",
-    "Stage",
+    "Healpix",
+    "Locate",
     "Map",
-    "Summarise",
+    "Quality",
     "Sample",
     "Select",
+    "SkySelect",
+    "Sort",
+    "Split",
+    "Stage",
+    "Summarise",
     "Triggers",
     "Veto",
     "best_track",
-    "Sort",
-    "Split",
     "calibrate",
     "coincidences",
+    "concat",
     "date",
+    "deduplicate",
     "flag",
     "healpix",
     "known",
     "locate",
     "make",
-    "concat",
+    "map_columns",
     "needed",
-    "deduplicate",
+    "sample",
+    "select",
     "sky_select",
+    "sort",
+    "split",
     "summarise",
     "triggers",
     "veto",
 ]
-    "map_columns",
-    "sample",
-    "select",
-    "sort",
-    "split",
