@@ -33,6 +33,7 @@ TABLES = (
     "clusters",
     "triggers",
     "scores",
+    "truth_scores",
 )
 
 

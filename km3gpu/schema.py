@@ -88,6 +88,8 @@ _HIT_MADE = (
     ("cluster_id", "i8", "", "", "Cluster of the event that the hit is in, -1 for none."),
     ("quality", "u1", "", "", "Bits that say why the hit is not to be trusted, 0 for a good one."),
     ("trigger_mask", "u8", "", "", "Trigger bits of the hit that km3gpu found; `trig` is the file's."),
+    ("signal", "b1", "", "", "A simulated hit of the same PMT fits the time of the hit."),
+    ("mc_hit", "i8", "", "", "Row of the simulated hit within its event, -1 for none."),
 )
 
 _TRACK = (
@@ -205,6 +207,7 @@ _EVENT_MADE = (
         "",
         "Trigger bits of the event in the file, once km3gpu found its own.",
     ),
+    ("mc_offset", "f8", "ns", "", "Time of hits less that of simulated hits, NaN where not found."),
     ("best_track", "i8", "", "", "Row of the best track among the event's tracks, -1 for none."),
     ("track_lik", "f8", "", "", "Likelihood of the best track."),
     ("track_E", "f8", "GeV", "", "Energy of the best track."),
@@ -261,6 +264,13 @@ _SCORE = (
     ("n_both", "i4", "", "", "Hits of both."),
 )
 
+_TRUTH_SCORE = (
+    ("selection", "i4", "", "", "Number of the selection of hits, by km3gpu.stages.score_truth."),
+    ("n_signal", "i4", "", "", "Hits that are simulated light."),
+    ("n_selected", "i4", "", "", "Hits that are selected."),
+    ("n_both", "i4", "", "", "Hits of both."),
+)
+
 _FRAME = (
     ("dom_id", "i4", "", "", "Module that sent the frame."),
     ("n_hits", "i4", "", "", "Hits of the frame; they follow each other in the slice."),
@@ -289,6 +299,7 @@ def _fields() -> Iterator[Field]:
     yield from (Field("frames", *row) for row in _FRAME)
     yield from (Field("triggers", *row) for row in _TRIGGERED)
     yield from (Field("scores", *row) for row in _SCORE)
+    yield from (Field("truth_scores", *row) for row in _TRUTH_SCORE)
 
 
 FIELDS: dict[tuple[str, str], Field] = {(f.table, f.name): f for f in _fields()}

@@ -19,6 +19,8 @@ from km3gpu.stages.locate import Locate, locate
 from km3gpu.stages.map import Map, map_columns
 from km3gpu.stages.quality import Quality
 from km3gpu.stages.sample import Sample, sample
+from km3gpu.stages.score import Score, score
+from km3gpu.stages.score_truth import ScoreTruth, score_truth
 from km3gpu.stages.select import Select, select
 from km3gpu.stages.sky_select import SkySelect, sky_select
 from km3gpu.stages.sort import Sort, sort
@@ -26,6 +28,7 @@ from km3gpu.stages.split import Split, split
 from km3gpu.stages.stage import Stage, known, make, needed
 from km3gpu.stages.summarise import Summarise, summarise
 from km3gpu.stages.triggers import Triggers, triggers
+from km3gpu.stages.truth import Truth, truth
 from km3gpu.stages.veto import Veto, veto
 
 __all__ = [
@@ -42,6 +45,8 @@ __all__ = [
     "Map",
     "Quality",
     "Sample",
+    "Score",
+    "ScoreTruth",
     "Select",
     "SkySelect",
     "Sort",
@@ -49,6 +54,7 @@ __all__ = [
     "Stage",
     "Summarise",
     "Triggers",
+    "Truth",
     "Veto",
     "best_track",
     "calibrate",
@@ -64,11 +70,14 @@ __all__ = [
     "map_columns",
     "needed",
     "sample",
+    "score",
+    "score_truth",
     "select",
     "sky_select",
     "sort",
     "split",
     "summarise",
     "triggers",
+    "truth",
     "veto",
 ]

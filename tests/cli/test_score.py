@@ -30,3 +30,23 @@ def test_a_set_that_there_is_not(data: Path, capsys: pytest.CaptureFixture[str])
     path = str(data / "online/km3net_online.root")
     assert call(["score", path, "-a", str(data / "detx/detx_v4.detx"), "-p", "orca5"]) == 1
     assert "no set of trigger parameters 'orca5'" in capsys.readouterr().err
+
+
+def test_simulated_light_of_daq_events(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, light = str(data / "online/muon_cc_daqevents.root"), str(data / "offline/muon_cc_events.root")
+    detector = str(data / "datx/KM3NeT_00000133_20221025.datx")
+    assert call(["score", path, "-a", detector, "--truth", light]) == 0
+    printed = capsys.readouterr().out
+    assert "simulated light of 248 events" in printed
+    row = next(line for line in printed.splitlines() if line.startswith("stored "))
+    assert row.split()[1:3] == ["0.8557", "0.9736"]
+
+
+def test_offline_files_hold_their_own_light(data: Path) -> None:
+    name = "mcv5.0.gsg_elec-CC_10-100GeV.km3sim.JDK.jte.jmergefit.orca.909.evtsample.root"
+    detx = "orca_115strings_av20min17mhorizontal_18OMs_alt9mvertical_v2.detx"
+    got = scores(str(data / "offline" / name), str(data / "detx" / detx), "orca4")
+    rows = {r["selection"]: r for r in got["truth"]}
+    assert (rows["stored"]["efficiency"], rows["stored"]["purity"]) == pytest.approx((0.562, 0.951), abs=1e-3)
+    assert rows["found"]["purity"] > 0.9
+    assert got["labelled"] == 10
