@@ -249,6 +249,8 @@ def blocks(function: Callable[..., Any]) -> Any:
 
 
 def _compiled(function: Callable[..., Any], **options: Any) -> Any:
+    # kernels do not raise, and a loop whose divisions might does one item at a time
+    options["error_model"] = "numpy"
     try:
         dispatcher = numba.njit(function, cache=True, **options)
     except RuntimeError:  # no place on this machine where a cache could be kept

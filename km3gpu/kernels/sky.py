@@ -13,6 +13,7 @@ import numpy as np
 from km3gpu import backend as _backend
 from km3gpu.kernels.arrays import same_length
 from km3gpu.kernels.cpu import sky as _cpu
+from km3gpu.kernels.cpu import turning as _turning
 from km3gpu.kernels.launch import Kernel, run, where_of
 from km3gpu.kernels.scalar.sky import NO_DAY, NOT_UNIT
 
@@ -60,12 +61,12 @@ _BODY_TO_LOCAL = Kernel(
     bytes_per_item=40, item="event", registers=96,
 )  # fmt: skip
 _VECTORS_TO_ANGLES = Kernel(
-    "sky.vectors_to_angles", _cpu.vectors_to_angles_block, _cpu.vectors_to_angles_blocks,
+    "sky.vectors_to_angles", _turning.vectors_to_angles_block, _turning.vectors_to_angles_blocks,
     (("f8[]",) * 6,),
     bytes_per_item=40, item="event", registers=48,
 )  # fmt: skip
 _ANGLES_TO_VECTORS = Kernel(
-    "sky.angles_to_vectors", _cpu.angles_to_vectors_block, _cpu.angles_to_vectors_blocks,
+    "sky.angles_to_vectors", _turning.angles_to_vectors_block, _turning.angles_to_vectors_blocks,
     (("f8[]",) * 6,),
     bytes_per_item=40, item="event", registers=48,
 )  # fmt: skip

@@ -215,6 +215,36 @@ def test_sine_and_cosine(angle):
     assert c == pytest.approx(math.cos(angle), abs=3e-16)
 
 
+FINITE = st.floats(-1e3, 1e3, allow_subnormal=False)
+
+
+@settings(max_examples=300, deadline=None)
+@given(FINITE, FINITE)
+def test_arctangent(y, x):
+    angle, exact = scalar.arctangent(y, x), math.atan2(y, x)
+    if y == 0.0:  # our zeros have no sign
+        exact = abs(exact) if x != 0.0 else 0.0
+    assert angle == pytest.approx(exact, abs=4.5e-16, rel=3e-16)
+
+
+def test_arctangent_at_the_seams():
+    for k in range(-16, 17):
+        for offset in (-1e-9, -1e-16, 0.0, 1e-16, 1e-9):
+            turn = k * math.pi / 8 + offset
+            s, c = math.sin(turn), math.cos(turn)
+            for scale in (1e-300, 1.0, 1e300):
+                assert scalar.arctangent(scale * s, scale * c) == pytest.approx(math.atan2(s, c), abs=4.5e-16)
+    for y, x in ((math.nan, 1.0), (1.0, math.nan), (math.nan, math.nan)):
+        assert math.isnan(scalar.arctangent(y, x))
+
+
+def test_longitudes_are_not_negative():
+    for y in (-1e-300, -1e-20, -1e-16):
+        longitude, latitude = scalar.longitude_latitude(1.0, y, 0.0)
+        assert 0.0 <= longitude < 2 * math.pi
+        assert latitude == 0.0
+
+
 def test_sine_and_cosine_at_the_seams():
     for k in range(-16, 17):
         for offset in (-1e-9, 0.0, 1e-9):

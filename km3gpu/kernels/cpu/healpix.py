@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numba import prange
 
-from km3gpu.kernels.cpu.sky import eleven, nine
+from km3gpu.kernels.cpu.days import day_row, eleven, nine, one_day
 from km3gpu.kernels.launch import NONE, block, blocks
+from km3gpu.kernels.scalar.angles import arctangent
 from km3gpu.kernels.scalar.fault import fault
 from km3gpu.kernels.scalar.healpix import NO_PIXEL, centre_of, pixel_of
-from km3gpu.kernels.scalar.sky import NOT_UNIT, is_direction, to_sky
+from km3gpu.kernels.scalar.sky import NOT_UNIT, is_direction, reason, to_sky
 
 __all__ = [
     "centres_block",
@@ -65,7 +66,7 @@ def centres_block(
         if 0 <= pixel[i] < 12 * nside * nside:
             longitude, sine, cosine = centre_of(pixel[i], nside, nested)
             out_longitude[i] = longitude
-            out_latitude[i] = math.atan2(sine, cosine)
+            out_latitude[i] = arctangent(sine, cosine)
         else:
             out_longitude[i] = math.nan
             out_latitude[i] = math.nan
@@ -97,20 +98,25 @@ def local_counts_block(
     """Count travel directions ``start`` to ``stop`` in the pixels that they come from."""
     worst = NONE
     place, axes = eleven(site), nine(frame)
-    # a tile at a time: counting in between would hold up the arithmetic by half
+    # a tile at a time: counting in between would hold up the arithmetic
     found = np.empty((3, _TILE))
-    for low in range(start, stop, _TILE):
-        m = min(_TILE, stop - low)
-        for j in range(m):
-            i = low + j
-            code, x, y, z = to_sky(time_ns[i], dx[i], dy[i], dz[i], table, start_ns, place, axes, bending)
-            if code != 0:
-                worst = min(worst, fault(i, code))
-            found[0, j], found[1, j], found[2, j] = x, y, z
-        for j in range(m):
-            z = found[2, j]
-            if z == z:  # NaN where the code was not 0
-                counts[np.uint64(pixel_of(found[0, j], found[1, j], z, nside, nested))] += 1
+    low = start
+    while low < stop:
+        row, midnight, per_ns, n = one_day(time_ns, low, min(stop, low + _TILE), start_ns, len(table))
+        day = day_row(table, row)
+        first = np.uint64(low)
+        for k in range(n):
+            i = first + np.uint64(k)
+            f = (time_ns[i] - midnight) * per_ns
+            _, x, y, z = to_sky(f, dx[i], dy[i], dz[i], day, place, axes, bending)
+            found[0, k], found[1, k], found[2, k] = x, y, z
+        for k in range(n):
+            z = found[2, k]
+            if z == z:  # NaN where it is not good
+                counts[np.uint64(pixel_of(found[0, k], found[1, k], z, nside, nested))] += 1
+            else:
+                worst = min(worst, fault(low + k, reason(per_ns)))
+        low += n
     return worst
 
 

@@ -1,4 +1,4 @@
-"""Directions between detector and sky on the CPU."""
+"""Directions between detector and sky on the CPU, the events of a day at a time."""
 
 from __future__ import annotations
 
@@ -6,46 +6,25 @@ from typing import Any
 
 import numpy as np
 from numba import prange
-from numba.extending import register_jitable
 
+from km3gpu.kernels.cpu.days import body_row, day_row, eleven, first_fault, fourteen, nine, one_day
 from km3gpu.kernels.launch import NONE, block, blocks
-from km3gpu.kernels.scalar.angles import direction_of, longitude_latitude, rotate
-from km3gpu.kernels.scalar.fault import fault
+from km3gpu.kernels.scalar.angles import direction_of, longitude_latitude
 from km3gpu.kernels.scalar.precision import cast
-from km3gpu.kernels.scalar.sky import NOT_UNIT, from_body, is_direction, to_local, to_sky
+from km3gpu.kernels.scalar.sky import from_body, to_local, to_sky
 
 __all__ = [
     "angles_to_local_block",
     "angles_to_local_blocks",
-    "angles_to_vectors_block",
-    "angles_to_vectors_blocks",
     "body_to_local_block",
     "body_to_local_blocks",
     "local_to_angles_block",
     "local_to_angles_blocks",
     "local_to_vectors_block",
     "local_to_vectors_blocks",
-    "vectors_to_angles_block",
-    "vectors_to_angles_blocks",
     "vectors_to_local_block",
     "vectors_to_local_blocks",
 ]
-
-
-# An array handed to a function once per event costs its reference count; tuples do not.
-@register_jitable
-def nine(m: Any) -> Any:
-    return m[0], m[1], m[2], m[3], m[4], m[5], m[6], m[7], m[8]
-
-
-@register_jitable
-def eleven(m: Any) -> Any:
-    return m[0], m[1], m[2], m[3], m[4], m[5], m[6], m[7], m[8], m[9], m[10]
-
-
-@register_jitable
-def _fourteen(m: Any) -> Any:
-    return m[0], m[1], m[2], m[3], m[4], m[5], m[6], m[7], m[8], m[9], m[10], m[11], m[12], m[13]
 
 
 @block
@@ -58,13 +37,20 @@ def local_to_vectors_block(
     """Turn travel directions ``start`` to ``stop`` into unit vectors of where they come from."""
     worst = NONE
     place, axes = eleven(site), nine(frame)
-    for i in range(start, stop):
-        code, x, y, z = to_sky(time_ns[i], dx[i], dy[i], dz[i], table, start_ns, place, axes, bending)
-        if code != 0:
-            worst = min(worst, fault(i, code))
-        out_x[i] = x
-        out_y[i] = y
-        out_z[i] = z
+    low = start
+    while low < stop:
+        row, midnight, per_ns, n = one_day(time_ns, low, stop, start_ns, len(table))
+        day = day_row(table, row)
+        first, bad = np.uint64(low), 0
+        for k in range(n):
+            i = first + np.uint64(k)
+            f = (time_ns[i] - midnight) * per_ns
+            good, x, y, z = to_sky(f, dx[i], dy[i], dz[i], day, place, axes, bending)
+            out_x[i], out_y[i], out_z[i] = x, y, z
+            bad += 0 if good else 1
+        if bad:
+            worst = min(worst, first_fault(out_x, low, n, per_ns))
+        low += n
     return worst
 
 
@@ -97,11 +83,20 @@ def local_to_angles_block(
     """Turn travel directions ``start`` to ``stop`` into where on the sky they come from."""
     worst = NONE
     place, axes = eleven(site), nine(frame)
-    for i in range(start, stop):
-        code, x, y, z = to_sky(time_ns[i], dx[i], dy[i], dz[i], table, start_ns, place, axes, bending)
-        if code != 0:
-            worst = min(worst, fault(i, code))
-        out_longitude[i], out_latitude[i] = longitude_latitude(x, y, z)
+    low = start
+    while low < stop:
+        row, midnight, per_ns, n = one_day(time_ns, low, stop, start_ns, len(table))
+        day = day_row(table, row)
+        first, bad = np.uint64(low), 0
+        for k in range(n):
+            i = first + np.uint64(k)
+            f = (time_ns[i] - midnight) * per_ns
+            good, x, y, z = to_sky(f, dx[i], dy[i], dz[i], day, place, axes, bending)
+            out_longitude[i], out_latitude[i] = longitude_latitude(x, y, z)
+            bad += 0 if good else 1
+        if bad:
+            worst = min(worst, first_fault(out_longitude, low, n, per_ns))
+        low += n
     return worst
 
 
@@ -134,13 +129,20 @@ def vectors_to_local_block(
     """Turn unit vectors ``start`` to ``stop`` on the sky into travel directions."""
     worst = NONE
     place, axes = eleven(site), nine(frame)
-    for i in range(start, stop):
-        code, dx, dy, dz = to_local(time_ns[i], x[i], y[i], z[i], table, start_ns, place, axes, bending)
-        if code != 0:
-            worst = min(worst, fault(i, code))
-        out_x[i] = dx
-        out_y[i] = dy
-        out_z[i] = dz
+    low = start
+    while low < stop:
+        row, midnight, per_ns, n = one_day(time_ns, low, stop, start_ns, len(table))
+        day = day_row(table, row)
+        first, bad = np.uint64(low), 0
+        for k in range(n):
+            i = first + np.uint64(k)
+            f = (time_ns[i] - midnight) * per_ns
+            good, dx, dy, dz = to_local(f, x[i], y[i], z[i], day, place, axes, bending)
+            out_x[i], out_y[i], out_z[i] = dx, dy, dz
+            bad += 0 if good else 1
+        if bad:
+            worst = min(worst, first_fault(out_x, low, n, per_ns))
+        low += n
     return worst
 
 
@@ -173,15 +175,22 @@ def angles_to_local_block(
     """Turn places ``start`` to ``stop`` on the sky into travel directions."""
     worst = NONE
     place, axes = eleven(site), nine(frame)
-    for i in range(start, stop):
-        a, b, c = direction_of(longitude[i], latitude[i])
-        x, y, z = cast(a, out_x[i]), cast(b, out_x[i]), cast(c, out_x[i])
-        code, dx, dy, dz = to_local(time_ns[i], x, y, z, table, start_ns, place, axes, bending)
-        if code != 0:
-            worst = min(worst, fault(i, code))
-        out_x[i] = dx
-        out_y[i] = dy
-        out_z[i] = dz
+    low = start
+    while low < stop:
+        row, midnight, per_ns, n = one_day(time_ns, low, stop, start_ns, len(table))
+        day = day_row(table, row)
+        first, bad = np.uint64(low), 0
+        for k in range(n):
+            i = first + np.uint64(k)
+            f = (time_ns[i] - midnight) * per_ns
+            a, b, c = direction_of(longitude[i], latitude[i])
+            x, y, z = cast(a, place[0]), cast(b, place[0]), cast(c, place[0])
+            good, dx, dy, dz = to_local(f, x, y, z, day, place, axes, bending)
+            out_x[i], out_y[i], out_z[i] = dx, dy, dz
+            bad += 0 if good else 1
+        if bad:
+            worst = min(worst, first_fault(out_x, low, n, per_ns))
+        low += n
     return worst
 
 
@@ -213,15 +222,21 @@ def body_to_local_block(
 ) -> int:  # fmt: skip
     """Give travel directions ``start`` to ``stop`` of particles from the Sun or the Moon."""
     worst = NONE
-    place = _fourteen(site)
-    for i in range(start, stop):
-        code, dx, dy, dz, distance = from_body(time_ns[i], body, table, start_ns, place)
-        if code != 0:
-            worst = min(worst, fault(i, code))
-        out_x[i] = dx
-        out_y[i] = dy
-        out_z[i] = dz
-        out_distance[i] = distance
+    place = fourteen(site)
+    low = start
+    while low < stop:
+        row, midnight, per_ns, n = one_day(time_ns, low, stop, start_ns, len(table))
+        day, orbit = day_row(table, row), body_row(body, row)
+        first, bad = np.uint64(low), 0
+        for k in range(n):
+            i = first + np.uint64(k)
+            f = (time_ns[i] - midnight) * per_ns
+            good, dx, dy, dz, distance = from_body(f, orbit, day, place)
+            out_x[i], out_y[i], out_z[i], out_distance[i] = dx, dy, dz, distance
+            bad += 0 if good else 1
+        if bad:
+            worst = min(worst, first_fault(out_x, low, n, per_ns))
+        low += n
     return worst
 
 
@@ -240,82 +255,5 @@ def body_to_local_blocks(
             k * n // n_blocks, (k + 1) * n // n_blocks,
             time_ns, body, table, start_ns, site,
             out_x, out_y, out_z, out_distance,
-        )  # fmt: skip
-    return worst.min()  # type: ignore[no-any-return]
-
-
-@block
-def vectors_to_angles_block(
-    start: int, stop: int,
-    x: Any, y: Any, z: Any,
-    matrix: Any,
-    out_longitude: Any, out_latitude: Any,
-) -> int:  # fmt: skip
-    """Turn unit vectors ``start`` to ``stop`` by a matrix and give their angles."""
-    worst = NONE
-    turn = nine(matrix)
-    for i in range(start, stop):
-        if not is_direction(x[i], y[i], z[i]):
-            worst = min(worst, fault(i, NOT_UNIT))
-        a, b, c = rotate(turn, x[i], y[i], z[i])
-        out_longitude[i], out_latitude[i] = longitude_latitude(a, b, c)
-    return worst
-
-
-@blocks
-def vectors_to_angles_blocks(
-    n: int, n_blocks: int,
-    x: Any, y: Any, z: Any,
-    matrix: Any,
-    out_longitude: Any, out_latitude: Any,
-) -> int:  # fmt: skip
-    """Do the same for `n` of them, in parallel blocks."""
-    worst = np.full(n_blocks, NONE, np.int64)
-    for b in prange(n_blocks):
-        k = np.int64(b)
-        worst[k] = vectors_to_angles_block(
-            k * n // n_blocks, (k + 1) * n // n_blocks,
-            x, y, z, matrix,
-            out_longitude, out_latitude,
-        )  # fmt: skip
-    return worst.min()  # type: ignore[no-any-return]
-
-
-@block
-def angles_to_vectors_block(
-    start: int, stop: int,
-    longitude: Any, latitude: Any,
-    matrix: Any,
-    out_x: Any, out_y: Any, out_z: Any,
-) -> int:  # fmt: skip
-    """Give unit vectors of angles ``start`` to ``stop``, turned by a matrix."""
-    worst = NONE
-    turn = nine(matrix)
-    for i in range(start, stop):
-        a, b, c = direction_of(longitude[i], latitude[i])
-        if not is_direction(a, b, c):
-            worst = min(worst, fault(i, NOT_UNIT))
-        a, b, c = rotate(turn, a, b, c)
-        out_x[i] = a
-        out_y[i] = b
-        out_z[i] = c
-    return worst
-
-
-@blocks
-def angles_to_vectors_blocks(
-    n: int, n_blocks: int,
-    longitude: Any, latitude: Any,
-    matrix: Any,
-    out_x: Any, out_y: Any, out_z: Any,
-) -> int:  # fmt: skip
-    """Do the same for `n` of them, in parallel blocks."""
-    worst = np.full(n_blocks, NONE, np.int64)
-    for b in prange(n_blocks):
-        k = np.int64(b)
-        worst[k] = angles_to_vectors_block(
-            k * n // n_blocks, (k + 1) * n // n_blocks,
-            longitude, latitude, matrix,
-            out_x, out_y, out_z,
         )  # fmt: skip
     return worst.min()  # type: ignore[no-any-return]

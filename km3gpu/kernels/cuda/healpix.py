@@ -7,9 +7,11 @@ from typing import Any
 
 from numba import cuda
 
+from km3gpu.kernels.scalar.angles import arctangent
+from km3gpu.kernels.scalar.earth import day_of
 from km3gpu.kernels.scalar.fault import fault
 from km3gpu.kernels.scalar.healpix import NO_PIXEL, centre_of, pixel_of
-from km3gpu.kernels.scalar.sky import NOT_UNIT, is_direction, to_sky
+from km3gpu.kernels.scalar.sky import NOT_UNIT, is_direction, reason, to_sky
 
 __all__ = ["centres", "local_counts", "pixels"]
 
@@ -36,7 +38,7 @@ def centres(
         if 0 <= pixel[i] < 12 * nside * nside:
             longitude, sine, cosine = centre_of(pixel[i], nside, nested)
             out_longitude[i] = longitude
-            out_latitude[i] = math.atan2(sine, cosine)
+            out_latitude[i] = arctangent(sine, cosine)
         else:
             out_longitude[i] = math.nan
             out_latitude[i] = math.nan
@@ -53,8 +55,9 @@ def local_counts(
 ) -> None:  # fmt: skip
     """Count `n` travel directions in the pixels that they come from."""
     for i in range(cuda.grid(1), n, cuda.gridsize(1)):
-        code, x, y, z = to_sky(time_ns[i], dx[i], dy[i], dz[i], table, start_ns, site, frame, bending)
-        if code != 0:
-            cuda.atomic.min(slot, 0, fault(i, code))
-        else:
+        row, f = day_of(time_ns[i], start_ns, table.shape[0])
+        good, x, y, z = to_sky(f, dx[i], dy[i], dz[i], table[row], site, frame, bending)
+        if good:
             cuda.atomic.add(counts, pixel_of(x, y, z, nside, nested), 1)
+        else:
+            cuda.atomic.min(slot, 0, fault(i, reason(f)))

@@ -7,9 +7,10 @@ from typing import Any
 from numba import cuda
 
 from km3gpu.kernels.scalar.angles import direction_of, longitude_latitude, rotate
+from km3gpu.kernels.scalar.earth import day_of
 from km3gpu.kernels.scalar.fault import fault
 from km3gpu.kernels.scalar.precision import cast
-from km3gpu.kernels.scalar.sky import NOT_UNIT, from_body, is_direction, to_local, to_sky
+from km3gpu.kernels.scalar.sky import NOT_UNIT, from_body, is_direction, reason, to_local, to_sky
 
 __all__ = [
     "angles_to_local",
@@ -32,9 +33,10 @@ def local_to_vectors(
 ) -> None:  # fmt: skip
     """Turn travel directions 0 to `n` into unit vectors of where they come from."""
     for i in range(cuda.grid(1), n, cuda.gridsize(1)):
-        code, x, y, z = to_sky(time_ns[i], dx[i], dy[i], dz[i], table, start_ns, site, frame, bending)
-        if code != 0:
-            cuda.atomic.min(slot, 0, fault(i, code))
+        row, f = day_of(time_ns[i], start_ns, table.shape[0])
+        good, x, y, z = to_sky(f, dx[i], dy[i], dz[i], table[row], site, frame, bending)
+        if not good:
+            cuda.atomic.min(slot, 0, fault(i, reason(f)))
         out_x[i] = x
         out_y[i] = y
         out_z[i] = z
@@ -50,9 +52,10 @@ def local_to_angles(
 ) -> None:  # fmt: skip
     """Turn travel directions 0 to `n` into where on the sky they come from."""
     for i in range(cuda.grid(1), n, cuda.gridsize(1)):
-        code, x, y, z = to_sky(time_ns[i], dx[i], dy[i], dz[i], table, start_ns, site, frame, bending)
-        if code != 0:
-            cuda.atomic.min(slot, 0, fault(i, code))
+        row, f = day_of(time_ns[i], start_ns, table.shape[0])
+        good, x, y, z = to_sky(f, dx[i], dy[i], dz[i], table[row], site, frame, bending)
+        if not good:
+            cuda.atomic.min(slot, 0, fault(i, reason(f)))
         out_longitude[i], out_latitude[i] = longitude_latitude(x, y, z)
 
 
@@ -66,9 +69,10 @@ def vectors_to_local(
 ) -> None:  # fmt: skip
     """Turn unit vectors 0 to `n` on the sky into travel directions."""
     for i in range(cuda.grid(1), n, cuda.gridsize(1)):
-        code, dx, dy, dz = to_local(time_ns[i], x[i], y[i], z[i], table, start_ns, site, frame, bending)
-        if code != 0:
-            cuda.atomic.min(slot, 0, fault(i, code))
+        row, f = day_of(time_ns[i], start_ns, table.shape[0])
+        good, dx, dy, dz = to_local(f, x[i], y[i], z[i], table[row], site, frame, bending)
+        if not good:
+            cuda.atomic.min(slot, 0, fault(i, reason(f)))
         out_x[i] = dx
         out_y[i] = dy
         out_z[i] = dz
@@ -85,10 +89,11 @@ def angles_to_local(
     """Turn places 0 to `n` on the sky into travel directions."""
     for i in range(cuda.grid(1), n, cuda.gridsize(1)):
         a, b, c = direction_of(longitude[i], latitude[i])
-        x, y, z = cast(a, out_x[i]), cast(b, out_x[i]), cast(c, out_x[i])
-        code, dx, dy, dz = to_local(time_ns[i], x, y, z, table, start_ns, site, frame, bending)
-        if code != 0:
-            cuda.atomic.min(slot, 0, fault(i, code))
+        x, y, z = cast(a, site[0]), cast(b, site[0]), cast(c, site[0])
+        row, f = day_of(time_ns[i], start_ns, table.shape[0])
+        good, dx, dy, dz = to_local(f, x, y, z, table[row], site, frame, bending)
+        if not good:
+            cuda.atomic.min(slot, 0, fault(i, reason(f)))
         out_x[i] = dx
         out_y[i] = dy
         out_z[i] = dz
@@ -104,9 +109,10 @@ def body_to_local(
 ) -> None:  # fmt: skip
     """Give travel directions 0 to `n` of particles from the Sun or the Moon."""
     for i in range(cuda.grid(1), n, cuda.gridsize(1)):
-        code, dx, dy, dz, distance = from_body(time_ns[i], body, table, start_ns, site)
-        if code != 0:
-            cuda.atomic.min(slot, 0, fault(i, code))
+        row, f = day_of(time_ns[i], start_ns, table.shape[0])
+        good, dx, dy, dz, distance = from_body(f, body[row], table[row], site)
+        if not good:
+            cuda.atomic.min(slot, 0, fault(i, reason(f)))
         out_x[i] = dx
         out_y[i] = dy
         out_z[i] = dz

@@ -27,6 +27,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 from numba.extending import register_jitable
 
 from km3gpu.kernels.scalar.angles import sine_cosine
@@ -50,42 +51,51 @@ PER_NS = 1.0 / 86_400_000_000_000.0
 BENDING = 1.97412574336e-8
 
 
-@register_jitable
-def day_of(time_ns: Any, start_ns: Any) -> Any:
-    """Row of the table that a time is in (may lie outside), and the fraction of that day."""
+@register_jitable(forceinline=True)
+def day_of(time_ns: Any, start_ns: Any, n_days: Any) -> Any:
+    """Row of the table that a time is in and the fraction of that day; row 0 and NaN without one."""
     since = time_ns - start_ns
     day = since // DAY_NS
-    return day, (since - day * DAY_NS) * PER_NS
+    fraction = (since - day * DAY_NS) * PER_NS
+    inside = (day >= 0) & (day < n_days)
+    # unsigned: numba then leaves out the handling of negative rows
+    return np.uint64(day if inside else 0), fraction if inside else math.nan
 
 
-@register_jitable
-def cubic(table: Any, row: Any, column: Any, f: Any) -> Any:
-    """Value of the cubic whose four coefficients start at `column`."""
-    return table[row, column] + f * (
-        table[row, column + 1] + f * (table[row, column + 2] + f * table[row, column + 3])
-    )
+@register_jitable(forceinline=True)
+def cubic(a: Any, b: Any, c: Any, d: Any, f: Any) -> Any:
+    """Value of the cubic with these coefficients, lowest first."""
+    return a + f * (b + f * (c + f * d))
 
 
-@register_jitable
-def quintic(table: Any, row: Any, column: Any, f: Any) -> Any:
-    """Value and derivative of the quintic whose six coefficients start at `column`."""
-    value = table[row, column + 5]
+@register_jitable(forceinline=True)
+def quintic(a: Any, b: Any, c: Any, d: Any, e: Any, g: Any, f: Any) -> Any:
+    """Value and derivative of the quintic with these coefficients, lowest first."""
+    value = g
     slope = value
-    value = value * f + table[row, column + 4]
+    value = value * f + e
     slope = slope * f + value
-    value = value * f + table[row, column + 3]
+    value = value * f + d
     slope = slope * f + value
-    value = value * f + table[row, column + 2]
+    value = value * f + c
     slope = slope * f + value
-    value = value * f + table[row, column + 1]
+    value = value * f + b
     slope = slope * f + value
-    value = value * f + table[row, column]
+    value = value * f + a
     return value, slope
 
 
-@register_jitable
-def earth_state(table: Any, row: Any, f: Any, ground_x: Any, ground_y: Any, like: Any) -> Any:
+@register_jitable(forceinline=True)
+def earth_state(day: Any, f: Any, ground_x: Any, ground_y: Any, like: Any) -> Any:
     """State of the Earth at fraction `f` of a day, in the type of `like`.
+
+    Parameters
+    ----------
+    day : 44 numbers
+        The day's row.
+    f : float64
+    ground_x, ground_y
+        Velocity of the ground / c along the ITRS axes.
 
     Returns
     -------
@@ -94,20 +104,24 @@ def earth_state(table: Any, row: Any, f: Any, ground_x: Any, ground_y: Any, like
     X, Y, Z, q : celestial pole, and 1 / (1 + Z)
     vx, vy, vz, w : velocity of the site / c in the GCRS, and 1 / Lorentz factor
     """
-    s, c = sine_cosine(cubic(table, row, 0, f))
-    xp = table[row, 4] + f * table[row, 5]
-    yp = table[row, 6] + f * table[row, 7]
-    X = cubic(table, row, 8, f)
-    Y = cubic(table, row, 12, f)
-    Z = math.sqrt(1.0 - X * X - Y * Y)
+    s, c = sine_cosine(cubic(day[0], day[1], day[2], day[3], f))
+    xp = day[4] + f * day[5]
+    yp = day[6] + f * day[7]
+    X = cubic(day[8], day[9], day[10], day[11], f)
+    Y = cubic(day[12], day[13], day[14], day[15], f)
+    # square roots of what is next to 1, by their series: X and Y stay below 0.02 until
+    # 2300, where the next term of the first is 3e-19
+    u = X * X + Y * Y
+    Z = 1.0 - u * (0.5 + u * (0.125 + u * (0.0625 + u * 0.0390625)))
     q = 1.0 / (1.0 + Z)
     a = c * ground_x - s * ground_y
     b = s * ground_x + c * ground_y
     k = q * (X * a + Y * b)
-    vx = cubic(table, row, 16, f) + a - k * X
-    vy = cubic(table, row, 20, f) + b - k * Y
-    vz = cubic(table, row, 24, f) - X * a - Y * b
-    w = math.sqrt(1.0 - vx * vx - vy * vy - vz * vz)
+    vx = cubic(day[16], day[17], day[18], day[19], f) + a - k * X
+    vy = cubic(day[20], day[21], day[22], day[23], f) + b - k * Y
+    vz = cubic(day[24], day[25], day[26], day[27], f) - X * a - Y * b
+    u = vx * vx + vy * vy + vz * vz
+    w = 1.0 - u * (0.5 + u * 0.125)
     return (
         cast(c, like), cast(s, like), cast(xp, like), cast(yp, like),
         cast(X, like), cast(Y, like), cast(Z, like), cast(q, like),
@@ -115,8 +129,8 @@ def earth_state(table: Any, row: Any, f: Any, ground_x: Any, ground_y: Any, like
     )  # fmt: skip
 
 
-@register_jitable
-def sun_state(table: Any, row: Any, f: Any, like: Any) -> Any:
+@register_jitable(forceinline=True)
+def sun_state(day: Any, f: Any, like: Any) -> Any:
     """Where the Sun is and how it bends light, in the type of `like`.
 
     Returns
@@ -125,17 +139,17 @@ def sun_state(table: Any, row: Any, f: Any, like: Any) -> Any:
     strength : 2 GM / (c^2 distance)
     limit : least 1 + cos(angle) that counts, as in ERFA: within the disc it bends no more
     """
-    em = cubic(table, row, 40, f)
+    em = cubic(day[40], day[41], day[42], day[43], f)
     return (
-        cast(cubic(table, row, 28, f), like),
-        cast(cubic(table, row, 32, f), like),
-        cast(cubic(table, row, 36, f), like),
+        cast(cubic(day[28], day[29], day[30], day[31], f), like),
+        cast(cubic(day[32], day[33], day[34], day[35], f), like),
+        cast(cubic(day[36], day[37], day[38], day[39], f), like),
         cast(BENDING / em, like),
         cast(1e-6 / max(1.0, em * em), like),
     )
 
 
-@register_jitable
+@register_jitable(forceinline=True)
 def earth_to_celestial(
     x: Any, y: Any, z: Any, c: Any, s: Any, xp: Any, yp: Any, X: Any, Y: Any, Z: Any, q: Any
 ) -> Any:
@@ -153,7 +167,7 @@ def earth_to_celestial(
     return a - k * X + X * pz, b - k * Y + Y * pz, Z * pz - X * a - Y * b
 
 
-@register_jitable
+@register_jitable(forceinline=True)
 def celestial_to_earth(
     x: Any, y: Any, z: Any, c: Any, s: Any, xp: Any, yp: Any, X: Any, Y: Any, Z: Any, q: Any
 ) -> Any:

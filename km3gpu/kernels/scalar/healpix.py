@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numba.extending import register_jitable
 
+from km3gpu.kernels.scalar.angles import arctangent
+
 __all__ = ["NO_PIXEL", "centre_of", "pixel_of"]
 
 NO_PIXEL = 1
@@ -57,7 +59,7 @@ def pixel_of(x: Any, y: Any, z: Any, nside: Any, nested: Any) -> Any:
     -------
     int64
     """
-    turn = math.atan2(y, x) * _TWO_BY_PI  # quarters of a turn
+    turn = arctangent(y, x) * _TWO_BY_PI  # quarters of a turn
     if turn < 0.0:
         turn += 4.0
     if turn >= 4.0:

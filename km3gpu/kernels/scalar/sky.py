@@ -14,20 +14,18 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
 from numba.extending import register_jitable
 
 from km3gpu.kernels.scalar.angles import rotate, rotate_back
 from km3gpu.kernels.scalar.earth import (
     celestial_to_earth,
     cubic,
-    day_of,
     earth_state,
     earth_to_celestial,
     quintic,
     sun_state,
 )
-from km3gpu.kernels.scalar.precision import cast
+from km3gpu.kernels.scalar.precision import cast, square_root
 
 __all__ = [
     "NOT_UNIT",
@@ -36,6 +34,7 @@ __all__ = [
     "bend",
     "from_body",
     "is_direction",
+    "reason",
     "to_local",
     "to_sky",
     "unaberrate",
@@ -50,14 +49,14 @@ NOT_UNIT, NO_DAY = 1, 2
 UNIT_TOLERANCE = 1e-5
 
 
-@register_jitable
+@register_jitable(forceinline=True)
 def is_direction(x: Any, y: Any, z: Any) -> Any:
     """Whether (x, y, z) is a unit vector; false where any of them is NaN."""
     return abs(x * x + y * y + z * z - 1.0) <= UNIT_TOLERANCE
 
 
 # `one` is the number 1 in the type of the rest: a literal would make float32 float64
-@register_jitable
+@register_jitable(forceinline=True)
 def aberrate(x: Any, y: Any, z: Any, vx: Any, vy: Any, vz: Any, w: Any, one: Any) -> Any:
     """Give the direction that an observer of velocity v/c sees (w = sqrt(1 - v^2)).
 
@@ -70,7 +69,7 @@ def aberrate(x: Any, y: Any, z: Any, vx: Any, vy: Any, vz: Any, w: Any, one: Any
     return (w * x + k * vx) * q, (w * y + k * vy) * q, (w * z + k * vz) * q
 
 
-@register_jitable
+@register_jitable(forceinline=True)
 def unaberrate(x: Any, y: Any, z: Any, vx: Any, vy: Any, vz: Any, w: Any, one: Any) -> Any:
     """Undo `aberrate`: the same with the velocity reversed."""
     p = x * vx + y * vy + z * vz
@@ -79,7 +78,7 @@ def unaberrate(x: Any, y: Any, z: Any, vx: Any, vy: Any, vz: Any, w: Any, one: A
     return (w * x + k * vx) * q, (w * y + k * vy) * q, (w * z + k * vz) * q
 
 
-@register_jitable
+@register_jitable(forceinline=True)
 def bend(
     x: Any, y: Any, z: Any, ex: Any, ey: Any, ez: Any, strength: Any, limit: Any, one: Any
 ) -> Any:  # fmt: skip
@@ -89,7 +88,7 @@ def bend(
     return x + d * (ex - p * x), y + d * (ey - p * y), z + d * (ez - p * z)
 
 
-@register_jitable
+@register_jitable(forceinline=True)
 def unbend(
     x: Any, y: Any, z: Any, ex: Any, ey: Any, ez: Any, strength: Any, limit: Any, one: Any
 ) -> Any:  # fmt: skip
@@ -100,117 +99,107 @@ def unbend(
 
 
 @register_jitable(forceinline=True)
-def to_sky(
-    time_ns: Any, dx: Any, dy: Any, dz: Any, table: Any, start_ns: Any, site: Any, frame: Any, bending: Any
-) -> Any:
+def reason(f: Any) -> Any:
+    """Why a row has no result: its time has no day in the table, or it is no unit vector."""
+    return NOT_UNIT if f == f else NO_DAY
+
+
+@register_jitable(forceinline=True)
+def to_sky(f: Any, dx: Any, dy: Any, dz: Any, day: Any, site: Any, frame: Any, bending: Any) -> Any:
     """Turn a travel direction in the detector into where on the sky it comes from.
+
+    Without branches, so that several events are done per instruction.
 
     Parameters
     ----------
-    time_ns : int64
+    f : float64
+        Fraction of the day; NaN where the table lacks it (see `earth.day_of`).
     dx, dy, dz : float64 or float32
-    table, start_ns : see `km3gpu.kernels.scalar.earth`
+    day : 44 numbers
+        The day's row (see `km3gpu.kernels.scalar.earth`).
     site, frame : eleven and nine numbers of the type of `dx`
     bending : int
         Take out the light bending by the Sun.
 
     Returns
     -------
-    code : int
-        0, `NOT_UNIT` where the direction is no unit vector (NaN, say), `NO_DAY` where
-        the table lacks the day.
+    good : bool
+        There is a day, and the direction is a unit vector.
     x, y, z : float
-        Unit vector in ICRS times the matrix `frame`; NaN where the code is not 0.
+        Unit vector in ICRS times the matrix `frame`; NaN where it is not good.
     """
+    good = is_direction(dx, dy, dz) & (f == f)
     nan = cast(math.nan, dx)
-    day, f = day_of(time_ns, start_ns)
-    if day < 0 or day >= table.shape[0]:
-        return NO_DAY, nan, nan, nan
-    if not is_direction(dx, dy, dz):
-        return NOT_UNIT, nan, nan, nan
-    row = np.uint64(day)  # unsigned: numba then leaves out the handling of negative ones
     one = cast(1.0, dx)
     x, y, z = rotate(site, -dx, -dy, -dz)
-    c, s, xp, yp, X, Y, Z, q, vx, vy, vz, w = earth_state(table, row, f, site[9], site[10], dx)
+    c, s, xp, yp, X, Y, Z, q, vx, vy, vz, w = earth_state(day, f, site[9], site[10], dx)
     x, y, z = earth_to_celestial(x, y, z, c, s, xp, yp, X, Y, Z, q)
     x, y, z = unaberrate(x, y, z, vx, vy, vz, w, one)
-    if bending:
-        ex, ey, ez, strength, limit = sun_state(table, row, f, dx)
-        x, y, z = unbend(x, y, z, ex, ey, ez, strength, limit, one)
+    ex, ey, ez, strength, limit = sun_state(day, f, dx)
+    x, y, z = unbend(x, y, z, ex, ey, ez, strength if bending else cast(0.0, dx), limit, one)
     x, y, z = rotate(frame, x, y, z)
-    return 0, x, y, z
+    return good, x if good else nan, y if good else nan, z if good else nan
 
 
 @register_jitable(forceinline=True)
-def to_local(
-    time_ns: Any, x: Any, y: Any, z: Any, table: Any, start_ns: Any, site: Any, frame: Any, bending: Any
-) -> Any:
+def to_local(f: Any, x: Any, y: Any, z: Any, day: Any, site: Any, frame: Any, bending: Any) -> Any:
     """Turn a place on the sky into the direction in which its particles travel.
 
     The inverse of `to_sky`, with the same arguments.
     """
+    good = is_direction(x, y, z) & (f == f)
     nan = cast(math.nan, x)
-    day, f = day_of(time_ns, start_ns)
-    if day < 0 or day >= table.shape[0]:
-        return NO_DAY, nan, nan, nan
-    if not is_direction(x, y, z):
-        return NOT_UNIT, nan, nan, nan
-    row = np.uint64(day)
     one = cast(1.0, x)
     x, y, z = rotate_back(frame, x, y, z)
-    c, s, xp, yp, X, Y, Z, q, vx, vy, vz, w = earth_state(table, row, f, site[9], site[10], x)
-    if bending:
-        ex, ey, ez, strength, limit = sun_state(table, row, f, x)
-        x, y, z = bend(x, y, z, ex, ey, ez, strength, limit, one)
+    c, s, xp, yp, X, Y, Z, q, vx, vy, vz, w = earth_state(day, f, site[9], site[10], x)
+    ex, ey, ez, strength, limit = sun_state(day, f, x)
+    x, y, z = bend(x, y, z, ex, ey, ez, strength if bending else cast(0.0, x), limit, one)
     x, y, z = aberrate(x, y, z, vx, vy, vz, w, one)
     x, y, z = celestial_to_earth(x, y, z, c, s, xp, yp, X, Y, Z, q)
     x, y, z = rotate_back(site, x, y, z)
-    return 0, -x, -y, -z
+    return good, -x if good else nan, -y if good else nan, -z if good else nan
 
 
 @register_jitable(forceinline=True)
-def from_body(time_ns: Any, body: Any, table: Any, start_ns: Any, site: Any) -> Any:
+def from_body(f: Any, body: Any, day: Any, site: Any) -> Any:
     """Direction in which particles from the Sun or the Moon travel in the detector.
 
     Its geocentric place less the site's gives parallax; the rest is as for a star.
 
     Parameters
     ----------
-    time_ns : int64
-    body : (n_days, 18) array
-        Three quintics per day: x, y, z, geocentric, in light-days.
-    table, start_ns : see `km3gpu.kernels.scalar.earth`
-        `body` has the same days.
+    f : float64
+        Fraction of the day; NaN where the table lacks it.
+    body : 18 numbers
+        The day's quintics of x, y, z, geocentric, in light-days.
+    day : 44 numbers
     site : fourteen numbers
         The eleven of the other functions and the site's ITRS x, y, z in light-days.
 
     Returns
     -------
-    code : int
+    good : bool
     dx, dy, dz : float
+        NaN where it is not good.
     distance : float
         From the site [light-days].
     """
-    day, f = day_of(time_ns, start_ns)
-    if day < 0 or day >= table.shape[0]:
-        return NO_DAY, math.nan, math.nan, math.nan, math.nan
-    row = np.uint64(day)
-    c, s, xp, yp, X, Y, Z, q, vx, vy, vz, w = earth_state(table, row, f, site[9], site[10], 1.0)
-    px, ux = quintic(body, row, 0, f)
-    py, uy = quintic(body, row, 6, f)
-    pz, uz = quintic(body, row, 12, f)
+    c, s, xp, yp, X, Y, Z, q, vx, vy, vz, w = earth_state(day, f, site[9], site[10], 1.0)
+    px, ux = quintic(body[0], body[1], body[2], body[3], body[4], body[5], f)
+    py, uy = quintic(body[6], body[7], body[8], body[9], body[10], body[11], f)
+    pz, uz = quintic(body[12], body[13], body[14], body[15], body[16], body[17], f)
     sx, sy, sz = earth_to_celestial(site[11], site[12], site[13], c, s, xp, yp, X, Y, Z, q)
     x, y, z = px - sx, py - sy, pz - sz
     # the table's light time is that to the Earth's centre: go back along the body's own
     # motion for the rest (0.3 arcsec for the Moon)
-    late = math.sqrt(x * x + y * y + z * z) - math.sqrt(px * px + py * py + pz * pz)
-    x -= late * (ux + cubic(table, row, 16, f))
-    y -= late * (uy + cubic(table, row, 20, f))
-    z -= late * (uz + cubic(table, row, 24, f))
-    distance = math.sqrt(x * x + y * y + z * z)
+    late = square_root(x * x + y * y + z * z) - square_root(px * px + py * py + pz * pz)
+    x -= late * (ux + cubic(day[16], day[17], day[18], day[19], f))
+    y -= late * (uy + cubic(day[20], day[21], day[22], day[23], f))
+    z -= late * (uz + cubic(day[24], day[25], day[26], day[27], f))
+    distance = square_root(x * x + y * y + z * z)
     # no light bending: it takes a source behind the Sun
     x, y, z = x / distance, y / distance, z / distance
     x, y, z = aberrate(x, y, z, vx, vy, vz, w, 1.0)
     x, y, z = celestial_to_earth(x, y, z, c, s, xp, yp, X, Y, Z, q)
     x, y, z = rotate_back(site, x, y, z)
-    return 0, -x, -y, -z, distance
+    return f == f, -x, -y, -z, distance
