@@ -12,17 +12,18 @@ which every decision is exact: what is found is the same on every backend.
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from km3gpu import backend as _backend
 from km3gpu.errors import KernelError
-from km3gpu.kernels import segments as _segments
-from km3gpu.kernels.arrays import as_offsets, exactly, same_length
-from km3gpu.kernels.cpu import triggers as _cpu
+from km3gpu.kernels.arrays import exactly
+from km3gpu.kernels.cpu import showers as _showers
+from km3gpu.kernels.cpu import tracks as _tracks
 from km3gpu.kernels.launch import Kernel, run, where_of
 from km3gpu.kernels.scalar.triggers import CAPPED, FACTORY, FOUND, MOST, WINDOW_CAP
+from km3gpu.kernels.sites import SPEED_OF_LIGHT, TICKS_PER_M, Sites, direction_axes, sites
 
 __all__ = [
     "CAPPED",
@@ -42,37 +43,31 @@ __all__ = [
     "sites",
 ]
 
-SPEED_OF_LIGHT = 0.299792458
-"""In vacuum [m/ns]."""
-
 INDEX_OF_REFRACTION = 1.3800851282
 """Group index of sea water, as Jpp has it; also for the Cherenkov angle."""
 
-TICKS_PER_M = 1024.0
-
 _TAN = math.sqrt(INDEX_OF_REFRACTION**2 - 1.0)
 _SIN = _TAN / INDEX_OF_REFRACTION
-_AXIS_TICKS = float(1 << 20)
 # farther, sums of squares are no longer exact in float64
 _FARTHEST = float(1 << 12)
 _U1, _I4, _I8, _F8 = np.dtype(np.uint8), np.dtype(np.int32), np.dtype(np.int64), np.dtype(np.float64)
 
 _PLACES = ("f8[]", "f8[]", "f8[]", "f8[]")
 _MUON = Kernel(
-    "triggers.muon", _cpu.muon_block, _cpu.muon_blocks,
-    (("i8[]", "i4[]", *_PLACES, "f8[]", "f8[]", "i8", "i8", "i8", "u1[]", "i8[]", "u1[]"),),
+    "triggers.muon", _tracks.muon_block, _tracks.muon_blocks,
+    (("i8[]", "i4[]", *_PLACES, "u1[]", "f8[]", "f8[]", "i8", "i8", "i8", "u1[]", "i8[]", "u1[]"),),
     # a root reads its candidates; 20 of them, as in real events
     bytes_per_item=36 + 20 * 36 + 10, item="coincidence", registers=112,
     threads_per_block=128, threads_per_item=128, checks=False,
 )  # fmt: skip
 _SHOWER = Kernel(
-    "triggers.shower", _cpu.shower_block, _cpu.shower_blocks,
+    "triggers.shower", _showers.shower_block, _showers.shower_blocks,
     (("i8[]", "i4[]", *_PLACES, "u1[]", "f8[]", "i8", "i8", "i8", "i8", "u1[]", "i8[]", "u1[]"),),
     bytes_per_item=36 + 20 * 36 + 10, item="coincidence", registers=104,
     threads_per_block=128, threads_per_item=128, checks=False,
 )  # fmt: skip
 _MIXED = Kernel(
-    "triggers.mixed", _cpu.mixed_block, _cpu.mixed_blocks,
+    "triggers.mixed", _showers.mixed_block, _showers.mixed_blocks,
     (
         (
             "i8[]", *_PLACES, "i8[]", "i4[]", *_PLACES, "f8[]", "i8", "i8", "i8", "i8",
@@ -86,90 +81,6 @@ _MIXED = Kernel(
 KERNELS = (_MUON, _SHOWER, _MIXED)
 
 
-class Sites(NamedTuple):
-    """Where and when hits (or coincidences) are, event by event in order of time.
-
-    Attributes
-    ----------
-    offsets : (n_events + 1,) int64 array
-        Rows of each event.
-    module : (n,) int32 array
-        Identifier of the module.
-    x, y, z, t : (n,) float64 array
-        Position, and time as the way of light in vacuum, in whole ticks of
-        1/1024 m.
-    order : (n,) int64 array
-        Row of each in the columns that `sites` was given.
-    """
-
-    offsets: Any
-    module: Any
-    x: Any
-    y: Any
-    z: Any
-    t: Any
-    order: Any
-
-
-def sites(offsets: Any, module: Any, pos_x: Any, pos_y: Any, pos_z: Any, t: Any) -> Sites:
-    """Sort hits of each event by time and round them to ticks.
-
-    Parameters
-    ----------
-    offsets : (n_events + 1,) int64 array
-        Hits of each event.
-    module : (n,) int32 array
-        Module of each hit.
-    pos_x, pos_y, pos_z : (n,) array
-        Position [m].
-    t : (n,) float64 array
-        Time [ns].
-
-    Returns
-    -------
-    Sites
-        Equal times in the order of the rows; hits at NaN (in time or place)
-        come last in their event, and match nothing.
-    """
-    n = same_length(module=module, pos_x=pos_x, pos_y=pos_y, pos_z=pos_z, t=t)
-    offsets = as_offsets(offsets, n)
-    xp = _backend.namespace(t)
-    module = exactly(module, _I4, "module")
-    x, y, z = (xp.rint(p.astype(_F8) * TICKS_PER_M) for p in (pos_x, pos_y, pos_z))
-    time = xp.rint(exactly(t, _F8, "t") * (SPEED_OF_LIGHT * TICKS_PER_M))
-    lost = ~xp.isfinite(x + y + z + time)
-    time = xp.where(lost, xp.nan, time)
-    order = _segments.order(offsets, xp.zeros(n, _I4), time)
-    return Sites(offsets, module[order], x[order], y[order], z[order], time[order], order)
-
-
-def direction_axes(directions: Any) -> Any:
-    """Give each direction two axes across it, rounded so that projections are exact.
-
-    Parameters
-    ----------
-    directions : (n, 3) array
-        Unit vectors.
-
-    Returns
-    -------
-    (9 * n,) float64 array
-        x, y and z of the first axis of all directions, of the second, and of
-        the directions themselves, in multiples of 2^-20.
-    """
-    g = np.asarray(directions, dtype=np.float64).reshape(-1, 3)
-    # the axis of the frame that is the farthest from the direction
-    steep = np.abs(g[:, 2]) >= 0.9
-    across = np.where(
-        steep[:, None],
-        np.column_stack((np.zeros(len(g)), -g[:, 2], g[:, 1])),
-        np.column_stack((-g[:, 1], g[:, 0], np.zeros(len(g)))),
-    )
-    across /= np.linalg.norm(across, axis=1, keepdims=True)
-    columns = np.concatenate((across, np.cross(g, across), g), axis=1).T
-    return np.ascontiguousarray(np.rint(columns * _AXIS_TICKS) / _AXIS_TICKS).reshape(-1)
-
-
 def muon(
     hits: Sites,
     axes: Any,
@@ -180,6 +91,7 @@ def muon(
     d_max: float,
     t_max_extra: float,
     factory_limit: int,
+    roots: Any | None = None,
 ) -> tuple[Any, Any, Any]:
     """Find sets of coincidences that fit the Cherenkov light of a track.
 
@@ -203,6 +115,8 @@ def muon(
     factory_limit : int
         From so many coincidences that match a root (itself included) on, all
         are found as they are; at most 256.
+    roots : (n,) uint8 array, optional
+        Not 0 for coincidences that may be roots; all by default.
 
     Returns
     -------
@@ -222,11 +136,12 @@ def muon(
     """
     where, xp, n, n_events = _prepare(hits, axes)
     _check(number_of_hits, factory_limit, road_width, d_max)
+    begins = _may_begin(xp, n, roots)
     cut = _backend.Backend(where).to_device(_road(road_width, d_max, t_max_extra))
     found, last, state = xp.zeros(n, _U1), xp.empty(n, _I8), xp.empty(n, _U1)
     run(
         _MUON, where, n_events if where == "cpu" else n,
-        hits.offsets, hits.module, hits.x, hits.y, hits.z, hits.t, axes, cut,
+        hits.offsets, hits.module, hits.x, hits.y, hits.z, hits.t, begins, axes, cut,
         int(number_of_hits), int(number_of_modules), int(factory_limit), found, last, state,
         work=n * _HEAVY,
     )  # fmt: skip
@@ -253,14 +168,12 @@ def shower(
     ----------
     hits : Sites
         The coincidences.
-    number_of_hits, number_of_modules, t_max_extra, factory_limit
+    number_of_hits, number_of_modules, t_max_extra, factory_limit, roots
         As for `muon`.
     d_max : float
         Largest distance [m].
     folded : bool
         Match by 3G; by 3D otherwise.
-    roots : (n,) uint8 array, optional
-        Not 0 for coincidences that may be roots; all by default.
 
     Returns
     -------
@@ -269,13 +182,12 @@ def shower(
     """
     where, xp, n, n_events = _prepare(hits)
     _check(number_of_hits, factory_limit, d_max)
-    roots = xp.ones(n, _U1) if roots is None else exactly(roots, _U1, "roots")
-    same_length(hits=hits.t, roots=roots)
+    begins = _may_begin(xp, n, roots)
     cut = _backend.Backend(where).to_device(_light(d_max, t_max_extra))
     found, last, state = xp.zeros(n, _U1), xp.empty(n, _I8), xp.empty(n, _U1)
     run(
         _SHOWER, where, n_events if where == "cpu" else n,
-        hits.offsets, hits.module, hits.x, hits.y, hits.z, hits.t, roots, cut,
+        hits.offsets, hits.module, hits.x, hits.y, hits.z, hits.t, begins, cut,
         int(number_of_hits), int(number_of_modules), int(factory_limit), int(folded), found, last, state,
         work=n * _HEAVY,
     )  # fmt: skip
@@ -339,6 +251,15 @@ _HEAVY = 100
 def _prepare(hits: Sites, *more: Any) -> tuple[str, Any, int, int]:
     where = where_of(hits.t, *more)
     return where, _backend.namespace(hits.t), len(hits.t), len(hits.offsets) - 1
+
+
+def _may_begin(xp: Any, n: int, roots: Any | None) -> Any:
+    if roots is None:
+        return xp.ones(n, _U1)
+    roots = exactly(roots, _U1, "roots")
+    if len(roots) != n:
+        raise KernelError(f"columns differ in length (hits: {n}, roots: {len(roots)})")
+    return roots
 
 
 def _check(number_of_hits: int, factory_limit: int, *distances: float) -> None:

@@ -79,8 +79,11 @@ def test_muon_agrees_with_the_reference(where: Where, counts: list[int], options
     for seed in range(1 if SIMULATED else 2):
         there, here = put(where, crowd(counts, seed))
         axes = triggers.direction_axes(COARSE[:2] if SIMULATED else COARSE)
-        got = triggers.muon(there, where.put(axes), **{**MUON, **options})
-        same(where, got, reference.muon(here, axes, **{**MUON, **options}))
+        roots = (np.arange(len(here.t)) % 3 > 0).astype(np.uint8)
+        for chosen in (None, roots):
+            on = None if chosen is None else where.put(chosen)
+            got = triggers.muon(there, where.put(axes), roots=on, **{**MUON, **options})
+            same(where, got, reference.muon(here, axes, roots=chosen, **{**MUON, **options}))
 
 
 @pytest.mark.parametrize("counts", COUNTS)

@@ -77,7 +77,7 @@ def _metres(sites: Any) -> tuple[Any, Any]:
 
 def muon(
     sites: Any, axes: Any, *, number_of_hits: int, number_of_modules: int, road_width: float,
-    d_max: float, t_max_extra: float, factory_limit: int,
+    d_max: float, t_max_extra: float, factory_limit: int, roots: Any = None,
 ) -> tuple[Any, Any, Any]:  # fmt: skip
     """Find tracks (see `km3gpu.kernels.triggers.muon`)."""
     place, time = _metres(sites)
@@ -92,6 +92,8 @@ def muon(
 
     for low, high in itertools.pairwise(sites.offsets):
         for root in range(low, high):
+            if roots is not None and not roots[root]:
+                continue
             near = [
                 q for q in range(root + 1, high)
                 if np.linalg.norm(place[q] - place[root]) <= d_max and by_3b(root, q)
