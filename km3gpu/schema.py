@@ -89,6 +89,12 @@ _HIT_MADE = (
     ("quality", "u1", "", "", "Bits that say why the hit is not to be trusted, 0 for a good one."),
     ("trigger_mask", "u8", "", "", "Trigger bits of the hit that km3gpu found; `trig` is the file's."),
     ("signal", "b1", "", "", "A simulated hit of the same PMT fits the time of the hit."),
+    ("residual", "f8", "ns", "", "How much later the hit came than light of the event's track or shower."),
+    ("distance", "f8", "m", "", "Distance of the PMT from the event's track or shower."),
+    ("on_light", "b1", "", "", "Residual and distance are within the ranges of the stage light_select."),
+    ("causal", "b1", "", "", "The vertex or track of the event can have caused the hit."),
+    ("clean", "b1", "", "", "The hit is a seed, or near hits that grew from seeds."),
+    ("isolated", "b1", "", "", "The hit has too few neighbours in space and time."),
     ("mc_hit", "i8", "", "", "Row of the simulated hit within its event, -1 for none."),
 )
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from km3gpu.stages.best_track import BestTrack, best_track
 from km3gpu.stages.calibrate import Calibrate, calibrate
+from km3gpu.stages.causality import Causality, causality
+from km3gpu.stages.clean import Clean, Isolated, clean, isolated
 from km3gpu.stages.coincidences import Coincidences, coincidences
 from km3gpu.stages.concat import Concat, concat
 from km3gpu.stages.date import Date, date
@@ -15,6 +17,7 @@ from km3gpu.stages.deduplicate import Deduplicate, deduplicate
 from km3gpu.stages.flag import Flag, flag
 from km3gpu.stages.function import Function
 from km3gpu.stages.healpix import Healpix, healpix
+from km3gpu.stages.light_select import LightSelect, light_select
 from km3gpu.stages.locate import Locate, locate
 from km3gpu.stages.map import Map, map_columns
 from km3gpu.stages.quality import Quality
@@ -34,6 +37,8 @@ from km3gpu.stages.veto import Veto, veto
 __all__ = [
     "BestTrack",
     "Calibrate",
+    "Causality",
+    "Clean",
     "Coincidences",
     "Concat",
     "Date",
@@ -41,6 +46,8 @@ __all__ = [
     "Flag",
     "Function",
     "Healpix",
+    "Isolated",
+    "LightSelect",
     "Locate",
     "Map",
     "Quality",
@@ -58,13 +65,17 @@ __all__ = [
     "Veto",
     "best_track",
     "calibrate",
+    "causality",
+    "clean",
     "coincidences",
     "concat",
     "date",
     "deduplicate",
     "flag",
     "healpix",
+    "isolated",
     "known",
+    "light_select",
     "locate",
     "make",
     "map_columns",
