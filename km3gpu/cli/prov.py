@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from km3gpu.cli import records
+from km3gpu.cli import lineage, records
 from km3gpu.cli.command import command
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def register(app: typer.Typer) -> None:
             printing.show(tree(record, found, chunks))
 
     records.register(prov)
+    lineage.register(prov)
 
 
 def tree(name: str, record: Mapping[str, Any], chunks: bool = False) -> Tree:

@@ -11,6 +11,7 @@ from km3gpu.cli.command import command
 from km3gpu.cli.running import (
     AsJson,
     BackendOption,
+    Catalogue,
     Memory,
     RunnerOption,
     Scheduler,
@@ -34,6 +35,7 @@ def register(app: typer.Typer) -> None:
         threads: Threads = None,
         backend: BackendOption = None,
         memory: Memory = None,
+        catalogue: Catalogue = None,
         as_json: AsJson = False,
     ) -> None:
         """Go on with a run that was stopped or killed; chunks that failed are tried again."""
@@ -49,6 +51,7 @@ def register(app: typer.Typer) -> None:
                 threads=threads,
                 backend=backend,
                 memory=memory,
+                catalogue=catalogue,
             ),
             as_json,
         )

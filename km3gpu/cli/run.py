@@ -13,6 +13,7 @@ from km3gpu.cli.command import command
 from km3gpu.cli.running import (
     AsJson,
     BackendOption,
+    Catalogue,
     Memory,
     RunnerOption,
     Scheduler,
@@ -87,6 +88,7 @@ def register(app: typer.Typer) -> None:
         progress: Annotated[
             Progress, typer.Option(help="auto: a bar on a terminal; json: lines on stderr for programs.")
         ] = Progress.AUTO,
+        catalogue: Catalogue = None,
         as_json: AsJson = False,
     ) -> None:
         """Run a plan over files, and record where every row came from.
@@ -103,6 +105,7 @@ def register(app: typer.Typer) -> None:
             "threads": threads,
             "backend": backend,
             "memory": memory,
+            "catalogue": catalogue,
         }
         size = int(chunk) if chunk and chunk.isdigit() else chunk
         recipe = read_recipe(plan, source={"chunk": size}, run=settings)

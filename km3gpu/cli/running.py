@@ -16,6 +16,7 @@ __all__ = [
     "AsJson",
     "Backend",
     "BackendOption",
+    "Catalogue",
     "Memory",
     "Runner",
     "RunnerOption",
@@ -60,6 +61,10 @@ Threads = Annotated[
 BackendOption = Annotated[Backend | None, typer.Option("--backend", help="Where arrays live.")]
 Memory = Annotated[
     str | None, typer.Option("--memory", metavar="SIZE", help="Limit of a worker's memory ('2 GB').")
+]
+Catalogue = Annotated[
+    str | None,
+    typer.Option(metavar="PATH", help="Database of runs to enter this one into; 'user', or 'none'."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

@@ -7,6 +7,7 @@ node share one environment.
 from __future__ import annotations
 
 import functools
+import getpass
 import hashlib
 import importlib.metadata
 import json
@@ -21,7 +22,7 @@ from typing import Any
 import km3gpu
 from km3gpu import backend
 
-__all__ = ["describe", "device_name", "digest", "git_state", "store", "worker_name"]
+__all__ = ["describe", "device_name", "digest", "git_state", "store", "user_name", "worker_name"]
 
 
 @functools.cache
@@ -78,6 +79,14 @@ def store(folder: Path) -> str:
 def worker_name() -> str:
     """Give ``"host:pid"`` of this process."""
     return f"{_host()}:{os.getpid()}"
+
+
+def user_name() -> str:
+    """Give the login of the user, ``""`` where the system knows none (in some containers)."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
 
 
 def device_name(name: str) -> str:

@@ -7,10 +7,12 @@ import fnmatch
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 from km3gpu import io
 from km3gpu.chunk import chunk_id, code_version
 from km3gpu.errors import ConfigError
+from km3gpu.io.filebytes import is_url
 from km3gpu.io.opened import open_file
 from km3gpu.pipeline.plan import Input, Plan, PlannedChunk, identify
 from km3gpu.pipeline.receipt import sink_key
@@ -48,7 +50,9 @@ def make_plan(recipe: Recipe, files: Iterable[str] | None = None) -> Plan:
             where=recipe.path or None,
             remedy="name them on the command line or as files = [...] in [source]",
         )
-    paths = list(dict.fromkeys(p for name in named for p in io.open(name, tree=recipe.source.tree).paths))
+    # absolute, so that the run goes on from any directory
+    opened = (p for name in named for p in io.open(name, tree=recipe.source.tree).paths)
+    paths = list(dict.fromkeys(p if is_url(p) else str(Path(p).absolute()) for p in opened))
     with ThreadPoolExecutor(8) as pool:  # hashing lets go of the GIL
         data = list(pool.map(lambda p: _look(p, recipe), paths))
     _check_alike([i for i, _ in data], [c for _, c in data])

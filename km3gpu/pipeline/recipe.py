@@ -157,6 +157,10 @@ def read_recipe(
         settings = dataclasses.replace(settings, files=tuple(steps.beside(folder, f) for f in settings.files))
     environment = os.environ if environment is None else environment
     running = config.resolve(RunSettings, section=document.section("run"), environment=environment, call=run)
+    if (named := running.value.catalogue) and running.origins["catalogue"].startswith(name):
+        place = named if named in ("user", "none") else steps.beside(folder, named)
+        value = dataclasses.replace(running.value, catalogue=place)
+        running = dataclasses.replace(running, value=value)
     origins |= {f"source.{k}": v for k, v in reading.origins.items()}
     origins |= {f"run.{k}": v for k, v in running.origins.items()}
 

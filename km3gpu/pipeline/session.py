@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from km3gpu.errors import InterruptedRunError, Km3GpuError, RunFailedError
-from km3gpu.pipeline import environment, provenance
+from km3gpu.pipeline import catalogue, environment, provenance
 from km3gpu.pipeline.driver import Driver, fatal_error
 from km3gpu.pipeline.faults import classify, fault_of
 from km3gpu.pipeline.interrupts import Stop, watched
@@ -100,6 +100,7 @@ class Session:
         self.log = log
         self.began = began
         self.id = uuid.uuid4().hex
+        self.started = time.time()
         self.state = directory.state(plan.sinks)
         self.share = share
         i, n = share or (1, 1)
@@ -111,6 +112,7 @@ class Session:
         """Do all that is left to do, and write down how it ended."""
         resumed = sum(c.id in self.state.done for c in self.chunks)
         self._begin(resumed)
+        self._enter("running" if self.share is None else "slices")
         status = "failed"
         error: Km3GpuError | None = None
         try:
@@ -153,11 +155,13 @@ class Session:
             {
                 "event": "started",
                 "session": self.id,
-                "time": time.time(),
+                "time": self.started,
                 "plan": self.plan.id,
                 "code": self.plan.code,
                 "git": environment.git_state(),
                 "command": sys.argv,
+                "folder": str(Path.cwd()),
+                "user": environment.user_name(),
                 "worker": environment.worker_name(),
                 "environment": environment.store(self.directory.path / "environments"),
                 "settings": settings,
@@ -232,16 +236,42 @@ class Session:
         return outputs
 
     def _end(self, status: str, outputs: Sequence[Output], error: BaseException | None) -> None:
+        now = time.time()
         self.log.append(
             {
                 "event": "ended",
                 "session": self.id,
-                "time": time.time(),
+                "time": now,
                 "status": status,
                 "error": None if error is None else f"{type(error).__name__}: {error}",
                 "outputs": [asdict(o) for o in outputs],
             }
         )
+        self._enter(status, now, outputs or None)
+
+    def _enter(self, status: str, ended: float | None = None, outputs: Sequence[Output] | None = None) -> None:
+        """Enter the run into the catalogue; a slice only says that there is such a run."""
+        share = self.share is not None
+        if share and ended is not None:
+            return
+
+        def entry() -> catalogue.Entry:
+            place = catalogue.located
+            folder = Path(place(str(self.directory.path)))
+            made = None if outputs is None else [("output", str(folder / o.name), o.digest) for o in outputs]
+            return catalogue.Entry(
+                str(folder),
+                self.plan.id,
+                self.plan.code,
+                status,
+                environment.worker_name(),
+                self.started,
+                ended,
+                tuple(catalogue.Use(i.role, place(i.path), i.digest) for i in self.plan.inputs),
+                None if made is None else tuple(catalogue.Use(*m) for m in made),
+            )
+
+        catalogue.enter(self.recipe.run.catalogue, entry, once=share)
 
     def _merged(self, receipts: Sequence[Receipt]) -> list[Output] | None:
         """Give the outputs of an earlier session where they are those of the same chunks, and whole."""

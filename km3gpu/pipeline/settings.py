@@ -61,6 +61,9 @@ class RunSettings:
         above it is stopped and its chunk split.
     merge : bool
         Put the parts together at the end.
+    catalogue : str, optional
+        Database of runs that this one is entered into: a path, ``"user"`` for
+        the folder of the user's data, which is the default, or ``"none"``.
     """
 
     workers: int = field(default=1, metadata={"minimum": 1})
@@ -71,3 +74,4 @@ class RunSettings:
     window: int = field(default=0, metadata={"minimum": 0})
     memory: str | None = None
     merge: bool = True
+    catalogue: str | None = None

@@ -38,6 +38,7 @@ def run(
     window: int | None = None,
     chunk: int | str | None = None,
     merge: bool | None = None,
+    catalogue: str | None = None,
     part: str | None = None,
     existing: Literal["resume", "update", "replace"] = "resume",
     show: bool | str | None = None,
@@ -73,6 +74,8 @@ def run(
         Size of a chunk, in events or as ``"64 MB"``.
     merge : bool, optional
         Put the parts together at the end (the default).
+    catalogue : str, optional
+        Database of runs to enter this one into: a path, ``"user"`` or ``"none"``.
     part : str, optional
         ``"3/100"``: make only the third of a hundred slices of the plan, and do
         not merge.  Slices may run at the same time, into one directory, without
@@ -112,6 +115,7 @@ def run(
         "memory": memory,
         "window": window,
         "merge": merge,
+        "catalogue": catalogue,
     }
     recipe = _recipe(plan, call, chunk)
     named = (
@@ -138,6 +142,7 @@ def resume(
     backend: str | None = None,
     memory: str | None = None,
     window: int | None = None,
+    catalogue: str | None = None,
     show: bool | str | None = None,
 ) -> RunResult:
     """Go on with the run in a directory, from what lies in it alone.
@@ -148,7 +153,7 @@ def resume(
     ----------
     out : path
         Directory of the run.
-    workers, runner, scheduler, threads, backend, memory, window, show
+    workers, runner, scheduler, threads, backend, memory, window, catalogue, show
         As for `run`.
 
     Returns
@@ -175,6 +180,7 @@ def resume(
         "backend": backend,
         "memory": memory,
         "window": window,
+        "catalogue": catalogue,
     }
     made = Recipe.from_json(plan.recipe, str(directory.path / "plan.json"))
     running = config.resolve(RunSettings, environment=os.environ, call=call)

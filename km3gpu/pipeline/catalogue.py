@@ -1,0 +1,382 @@
+"""The catalogue of runs: which run used or made which file.
+
+A small SQLite database, by default one for each user, that every run is entered
+into when it begins and when it ends.  It is an index and no more: all that it
+holds is in the records of the runs, from which `index` makes it again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sqlite3
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from km3gpu.chunk import file_digest
+from km3gpu.errors import FormatError, InputNotFoundError, Km3GpuError
+from km3gpu.io.filebytes import is_url
+from km3gpu.pipeline import provenance
+from km3gpu.pipeline.rundir import RunDirectory
+
+__all__ = ["Catalogue", "Entry", "Use", "enter", "entry_of", "index", "located", "place"]
+
+VERSION = 1
+VARIABLE = "KM3GPU_CATALOGUE"
+_PATIENCE = 10.0  # seconds to wait for another run that writes
+
+_SCHEMA = """
+CREATE TABLE runs (
+    id INTEGER PRIMARY KEY,
+    directory TEXT NOT NULL,
+    plan TEXT NOT NULL,
+    code TEXT NOT NULL,
+    status TEXT NOT NULL,
+    started REAL,
+    ended REAL,
+    worker TEXT NOT NULL,
+    UNIQUE (directory, plan)
+);
+CREATE TABLE files (
+    id INTEGER PRIMARY KEY,
+    digest TEXT NOT NULL,
+    path TEXT NOT NULL,
+    UNIQUE (digest, path)
+);
+CREATE INDEX files_by_path ON files (path);
+CREATE TABLE uses (
+    run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+    file INTEGER NOT NULL REFERENCES files,
+    role TEXT NOT NULL,
+    PRIMARY KEY (run, role, file)
+) WITHOUT ROWID;
+CREATE INDEX uses_by_file ON uses (file);
+"""
+
+
+@dataclass(frozen=True)
+class Use:
+    """A file that a run used or made.
+
+    Attributes
+    ----------
+    role : str
+        ``"data"``, ``"calibration"`` or ``"output"``.
+    path : str
+        Absolute, or a URL.
+    digest : str
+        As in the record: ``"sha256:..."`` or ``"mark:..."``.
+    """
+
+    role: str
+    path: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A run as the catalogue knows it.
+
+    Attributes
+    ----------
+    directory : str
+        Absolute path of the run, or of a file that carries its record.
+    plan, code, status, worker : str
+        As in the record.
+    started, ended : float, optional
+        Seconds since 1970.
+    inputs : tuple of Use
+    outputs : tuple of Use, optional
+        None leaves those that the catalogue has.
+    """
+
+    directory: str
+    plan: str
+    code: str
+    status: str
+    worker: str
+    started: float | None
+    ended: float | None
+    inputs: tuple[Use, ...]
+    outputs: tuple[Use, ...] | None
+
+
+def place(setting: str | None = None) -> Path | None:
+    """Say where the catalogue is.
+
+    Parameters
+    ----------
+    setting : str, optional
+        A path, ``"user"`` for the folder of the user's data, or ``"none"``;
+        without it ``KM3GPU_CATALOGUE`` says so, or else it is the user's.
+
+    Returns
+    -------
+    Path or None
+        None where runs are not to be entered.
+    """
+    name = setting or os.environ.get(VARIABLE) or "user"
+    if name == "none":
+        return None
+    if name != "user":
+        return Path(name).expanduser().resolve()
+    if sys.platform == "darwin":
+        folder = Path("~/Library/Application Support").expanduser()
+    else:
+        folder = Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser()
+    return folder / "km3gpu" / "catalogue.sqlite"
+
+
+class Catalogue:
+    """An open catalogue; several processes may write into one.
+
+    Parameters
+    ----------
+    path : Path
+    make : bool
+        Make it where there is none.
+
+    Raises
+    ------
+    InputNotFoundError
+        There is none, and none is to be made.
+    FormatError
+        It is no catalogue, of another version, damaged, or cannot be written.
+    """
+
+    def __init__(self, path: Path, *, make: bool = False) -> None:
+        self.path = path
+        if not make and not path.is_file():
+            raise InputNotFoundError(
+                f"no catalogue {str(path)!r}",
+                remedy="`km3gpu run` makes one, and `km3gpu prov index DIR` from the runs below a directory",
+            )
+        try:
+            if make:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            # a network file system has no write-ahead log, so the plain journal it is
+            self._db = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
+        except (OSError, sqlite3.Error) as error:
+            raise self._broken(error) from error
+        try:
+            with self._told():
+                self._db.execute("PRAGMA foreign_keys = ON")
+                if self._is_new():
+                    with self._transaction():
+                        self._prepare()
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _is_new(self) -> bool:
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        names = {n for (n,) in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if version == 0 and not names:
+            return True
+        if version != VERSION or not {"runs", "files", "uses"} <= names:
+            raise FormatError(
+                "a database that is no catalogue of this version of km3gpu",
+                where=str(self.path),
+                remedy="name another file",
+            )
+        return False
+
+    def _prepare(self) -> None:
+        if not self._is_new():  # another run was faster
+            return
+        for statement in filter(str.strip, _SCHEMA.split(";")):
+            self._db.execute(statement)
+        self._db.execute(f"PRAGMA user_version = {VERSION}")
+
+    def _broken(self, error: Exception) -> FormatError:
+        return FormatError(
+            f"the catalogue cannot be used: {error}",
+            where=str(self.path),
+            remedy="`km3gpu prov index --rebuild DIR` makes it again from the runs below a directory",
+        )
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise self._broken(error) from error
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def close(self) -> None:
+        """Close it."""
+        self._db.close()
+
+    def __enter__(self) -> Catalogue:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    # -- writing ---------------------------------------------------------------
+    def add(self, *entries: Entry) -> None:
+        """Enter runs, or what is new about them."""
+        with self._told(), self._transaction():
+            for entry in entries:
+                self._add(entry)
+
+    def knows(self, entry: Entry) -> bool:
+        """Tell whether the run was entered."""
+        question = "SELECT 1 FROM runs WHERE directory = ? AND plan = ?"
+        return bool(self.rows(question, (entry.directory, entry.plan)))
+
+    def _add(self, e: Entry) -> None:
+        (run,) = self._db.execute(
+            "INSERT INTO runs (directory, plan, code, status, started, ended, worker)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (directory, plan) DO UPDATE SET code = excluded.code,"
+            " status = excluded.status, started = coalesce(min(started, excluded.started), started,"
+            " excluded.started), ended = excluded.ended, worker = excluded.worker RETURNING id",
+            (e.directory, e.plan, e.code, e.status, e.started, e.ended, e.worker),
+        ).fetchone()
+        self._replace(run, "role <> 'output'", e.inputs)
+        if e.outputs is not None:
+            self._replace(run, "role = 'output'", e.outputs)
+
+    def _replace(self, run: int, which: str, uses: Iterable[Use]) -> None:
+        uses = list(uses)
+        self._db.execute(f"DELETE FROM uses WHERE run = ? AND {which}", (run,))
+        self._db.executemany(
+            "INSERT OR IGNORE INTO files (digest, path) VALUES (?, ?)", [(u.digest, u.path) for u in uses]
+        )
+        self._db.executemany(
+            "INSERT OR IGNORE INTO uses (run, file, role)"
+            " SELECT ?, id, ? FROM files WHERE digest = ? AND path = ?",
+            [(run, u.role, u.digest, u.path) for u in uses],
+        )
+
+    # -- reading ---------------------------------------------------------------
+    def rows(self, question: str, values: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
+        """Ask the database in SQL; the tables are ``runs``, ``files`` and ``uses``."""
+        with self._told():
+            return self._db.execute(question, tuple(values)).fetchall()
+
+
+def entry_of(record: Mapping[str, Any], where: str | Path) -> Entry:
+    """Make the entry of a run from its record.
+
+    Parameters
+    ----------
+    record : mapping
+        From `km3gpu.pipeline.provenance.read`.
+    where : str or Path
+        Directory of the run, or an output that carries the record.
+    """
+    path = Path(where).resolve()
+    sessions = record.get("sessions") or [{}]
+    outputs = [Use("output", str(path / o["name"]), o["digest"]) for o in record.get("outputs", [])]
+    status = record.get("status", "complete" if not record["missing"] else "failed")
+    if path.is_file():  # an output that was taken away from its run
+        outputs = [Use("output", str(path), file_digest(str(path)))]
+    return Entry(
+        str(path),
+        record["plan"],
+        record["code"],
+        status,
+        sessions[-1].get("worker", ""),
+        sessions[0].get("time"),
+        sessions[-1].get("ended", {}).get("time"),
+        tuple(Use(i["role"], located(i["path"]), i["digest"]) for i in record["inputs"]),
+        tuple(outputs),
+    )
+
+
+def located(path: str) -> str:
+    """Give the one path under which the catalogue knows a file: without links; a URL as it is."""
+    return path if is_url(path) else str(Path(path).expanduser().resolve())
+
+
+def enter(setting: str | None, make: Callable[[], Entry], *, once: bool = False) -> None:
+    """Enter a run into the catalogue; where that cannot be done, say so in one line and go on.
+
+    Parameters
+    ----------
+    setting : str, optional
+        As for `place`.
+    make : callable
+        Gives the entry.
+    once : bool
+        Leave a run that the catalogue knows as it is.
+    """
+    try:
+        path = place(setting)
+        if path is None:
+            return
+        entry = make()
+        with Catalogue(path, make=True) as catalogue:
+            if not (once and catalogue.knows(entry)):
+                catalogue.add(entry)
+    except Exception as error:  # whatever it is, the run is worth more than its entry
+        words = " ".join(str(error).split())
+        logging.getLogger("km3gpu").warning("km3gpu: the run is not in the catalogue: %s", words)
+
+
+def index(path: Path, places: Iterable[str | Path], *, rebuild: bool = False) -> tuple[int, list[str]]:
+    """Enter all runs below some directories from their records.
+
+    Parameters
+    ----------
+    path : Path
+        The catalogue.
+    places : iterable of path
+        Directories, searched to any depth, or outputs of runs.
+    rebuild : bool
+        Begin with an empty catalogue; a damaged one is kept beside, as
+        ``.damaged-<time>``.
+
+    Returns
+    -------
+    int
+        Runs that were entered.
+    list of str
+        What is wrong with those that could not be, a line each.
+
+    Raises
+    ------
+    InputNotFoundError
+        There is no such directory.
+    FormatError
+        The catalogue cannot be written.
+    """
+    found: list[Entry] = []
+    wrong: list[str] = []
+    for top in map(Path, places):
+        if not top.exists():
+            raise InputNotFoundError(f"no directory {str(top)!r}", remedy="check the path")
+        for where in [top] if top.is_file() else _runs(top):
+            try:
+                found.append(entry_of(provenance.read(where), where))
+            except (Km3GpuError, KeyError, TypeError, ValueError, AttributeError) as error:
+                wrong.append(f"{where}: {' '.join(str(error).split())}")
+    if rebuild and path.exists():
+        path.rename(path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%dT%H%M%S')}"))
+    with Catalogue(path, make=True) as catalogue:
+        catalogue.add(*found)
+    return len(found), wrong
+
+
+def _runs(top: Path) -> Iterator[Path]:
+    """Find the directories of runs; there are none inside of a run."""
+    for folder, below, files in os.walk(top):
+        if "plan.json" in files and RunDirectory(Path(folder)).journals():
+            below.clear()
+            yield Path(folder)
+        below.sort()
