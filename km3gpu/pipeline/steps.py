@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import hashlib
+import importlib
 import inspect
 import json
 import sys
@@ -35,6 +36,8 @@ __all__ = [
 
 SINKS: dict[str, type[Any]] = {"parquet": ParquetSink, "hdf5": HDF5Sink, "km3pipe": Km3PipeSink}
 
+_THEPIPE = "thepipe:"
+
 
 # -- stages --------------------------------------------------------------------
 def make_stage(section: Section, folder: Path | None = None) -> Stage:
@@ -60,6 +63,8 @@ def make_stage(section: Section, folder: Path | None = None) -> Stage:
     use = section.values.get("use")
     if not isinstance(use, str):
         raise ConfigError("a stage without 'use'", where=section.where(), remedy="write use = 'calibrate'")
+    if use.startswith(_THEPIPE):
+        return _module_of_thepipe(section, folder)
     kind = _stage_class(use, section, folder)
     if kind is Function:
         return _function(use, section, parameters)
@@ -118,6 +123,17 @@ def _stage_class(use: str, section: Section, folder: Path | None) -> type[Stage]
     return kind
 
 
+def _module_of_thepipe(section: Section, folder: Path | None) -> Stage:
+    # above this room, so it is imported as a user's stage is
+    maker = importlib.import_module("km3gpu.compat.thepipe.stage").from_plan
+    try:
+        stage: Stage = maker(section.values, folder, lambda p: p if folder is None else beside(folder, p))
+    except ConfigError as error:
+        error.where = error.where or section.where("use")
+        raise
+    return stage
+
+
 def _function(use: str, section: Section, parameters: Mapping[str, Any]) -> Stage:
     own = {k: parameters.get(k, ()) for k in ("reads", "writes")}
     rest = tuple((k, v) for k, v in parameters.items() if k not in own)
@@ -148,6 +164,9 @@ def fingerprint(stage: Stage) -> str:
 
 def stage_to_json(stage: Stage) -> dict[str, Any]:
     """Describe a stage as the table of a plan file would."""
+    if (own := getattr(stage, "to_plan", None)) is not None:
+        table: dict[str, Any] = own()
+        return table
     if isinstance(stage, Function):
         about = {"reads": list(stage.columns_read), "writes": list(stage.columns_written)}
         return {"use": stage.function, **about, **{k: _plain(v) for k, v in stage.parameters}}
