@@ -1,11 +1,21 @@
-"""Directions to the sky: beside astropy, astropy with its interpolator, and km3astro."""
+"""Directions to the sky: beside astropy, astropy with its interpolator, and km3astro.
+
+km3astro 0.17 needs an astropy before 7.  Give it an environment of its own, with
+``km3astro "astropy<7" "numpy<2"`` in it, and name that one's Python in
+``KM3GPU_BENCH_KM3ASTRO``; it then takes its turns in a process beside ours.
+"""
 
 from __future__ import annotations
 
-import importlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import astropy.units as u
@@ -15,15 +25,17 @@ from astropy.coordinates.erfa_astrom import ErfaAstromInterpolator, erfa_astrom
 from astropy.time import Time
 from astropy.utils import iers
 
-from benchmarks.harness import Row, Times, alternate
+from benchmarks.harness import Row, Spent, Times, alternate
 from km3gpu import astro
 from km3gpu.astro import bodies, eop, healpix, tables
 from km3gpu.astro.visibility import Livetime, visibility_map
+from km3gpu.errors import ConfigError
 from km3gpu.kernels import threads
 
 DAY_NS = 86_400 * 10**9
 FIRST = 16_436 * DAY_NS  # 2015-01-01
 YEARS = 13 * 365.25
+INTERPRETER = "KM3GPU_BENCH_KM3ASTRO"
 
 
 def run(quick: bool) -> list[Row]:
@@ -56,7 +68,6 @@ def to_the_sky(n: int, repeats: int) -> list[Row]:
         astropys(ordered[:: n // few][:few], d[:, :few], site),
         astropys(day[:: n // many][:many], d[:, :many], site),
     )
-    peer_astro, peer_note = km3astro()
 
     def interpolated() -> Any:
         with erfa_astrom.set(ErfaAstromInterpolator(300 * u.s)):
@@ -74,11 +85,10 @@ def to_the_sky(n: int, repeats: int) -> list[Row]:
         "astropy": (few, lambda: few_events().icrs.cartesian.xyz),
         "astropy, interpolated": (many, interpolated),
     }  # fmt: skip
-    if peer_astro is not None:
-        azimuth, zenith = np.arctan2(d[1], d[0])[:few] % (2 * np.pi), np.arccos(d[2])[:few]
-        when = Time(ordered[:few] / 1e9, format="unix")
-        jobs["km3astro"] = (few, lambda: peer_astro(zenith, azimuth, when, "orca").icrs.ra.rad)
-    rate = rates(jobs, repeats)
+    with Km3astro(ordered[:: n // few][:few], d[:, :few]) as peer:
+        if not peer.note:
+            jobs["km3astro"] = (few, peer.job("sky"))
+        rate = rates(jobs, repeats)
     return [
         promise("events to unit vectors, in order of time", rate["vectors"], 12.0, "deflection included"),
         promise("events to RA and Dec, in order of time", rate["angles"], 6.0),
@@ -89,9 +99,7 @@ def to_the_sky(n: int, repeats: int) -> list[Row]:
         beside("events to unit vectors", rate["vectors"], rate["astropy"], 1000.0, "astropy AltAz to ICRS"),
         beside("events of one day to unit vectors", rate["vectors, one day"], rate["astropy, interpolated"],
                30.0, "astropy, ErfaAstromInterpolator(300 s)"),
-        beside("events to RA and Dec", rate["angles"], rate["km3astro"], None, "km3astro local_event().icrs")
-        if "km3astro" in rate
-        else promise("events to RA and Dec beside km3astro", rate["angles"], None, peer_note),
+        with_km3astro("events to RA and Dec", rate, "angles", "km3astro local_event().icrs", peer),
     ]  # fmt: skip
 
 
@@ -116,12 +124,12 @@ def back(n: int, repeats: int) -> list[Row]:
 def sun_and_moon(n: int, repeats: int) -> list[Row]:
     site = astro.site("orca")
     t, few = times_of(n), 500
-    when, where = to_time(t[:: n // few][:few]), location(site)
+    some = t[:: n // few][:few]
+    when, where = to_time(some), location(site)
     rows = []
-    for body in bodies.BODIES:
-        astro.body_to_local(body, t, site)
-        rate = rates(
-            {
+    with Km3astro(some, directions(few)) as peer:
+        for body in bodies.BODIES:
+            jobs: dict[str, tuple[int, Callable[[], object]]] = {
                 "ours": (n, lambda body=body: astro.body_to_local(body, t, site)),
                 "astropy": (
                     few,
@@ -129,12 +137,14 @@ def sun_and_moon(n: int, repeats: int) -> list[Row]:
                         AltAz(obstime=when, location=where)
                     ),
                 ),
-            },
-            repeats,
-        )
-        rows.append(promise(f"direction of the {body.capitalize()}", rate["ours"], 5.0))
-        rows.append(beside(f"direction of the {body.capitalize()}", rate["ours"], rate["astropy"], None,
-                           "astropy get_body, AltAz"))  # fmt: skip
+            }
+            if not peer.note:
+                jobs["km3astro"] = (few, peer.job(body))
+            rate = rates(jobs, repeats)
+            name = f"direction of the {body.capitalize()}"
+            rows.append(promise(name, rate["ours"], 5.0))
+            rows.append(beside(name, rate["ours"], rate["astropy"], None, "astropy get_body, AltAz"))
+            rows.append(with_km3astro(name, rate, "ours", f"km3astro {body}_local", peer))
     return rows
 
 
@@ -169,7 +179,7 @@ def table(repeats: int) -> list[Row]:
         found = tables.sky_table(FIRST, last)
         cpu.append(time.process_time() - a)
         wall.append(time.perf_counter() - b)
-    times = Times(float(np.median(cpu)), float(np.median(wall)), min(cpu), max(cpu), repeats)
+    times = Times(float(np.median(cpu)), float(np.median(wall)), min(cpu), max(cpu), min(wall), repeats)
     return [
         seconds("table of 13 years, IERS files read", times, 3.0),
         Row("table of 13 years", found.nbytes / 1e6, "MB", limit=2.0, sense="at most"),
@@ -191,6 +201,14 @@ def beside(
 ) -> Row:
     return Row(name, ours[0], "Mevent/s", peer[0], ours[0] / peer[0], limit, note=note,
                details={"ours": vars(ours[1]), "peer": vars(peer[1])})  # fmt: skip
+
+
+def with_km3astro(
+    name: str, rate: dict[str, tuple[float, Times]], ours: str, note: str, peer: Km3astro
+) -> Row:
+    if "km3astro" in rate:
+        return beside(name, rate[ours], rate["km3astro"], None, note)
+    return promise(f"{name}, beside km3astro", rate[ours], None, peer.note)
 
 
 def seconds(name: str, times: Times, limit: float) -> Row:
@@ -228,9 +246,53 @@ def astropys(time_ns: Any, d: Any, site: astro.Site) -> Callable[[], Any]:
     return make
 
 
-def km3astro() -> tuple[Callable[..., Any] | None, str]:
-    """Give km3astro's function, or say why it cannot be had."""
-    try:
-        return importlib.import_module("km3astro.coord").local_event, ""
-    except ImportError as error:
-        return None, f"km3astro cannot be imported: {error}"
+class Km3astro:
+    """km3astro in the interpreter that `INTERPRETER` names, or in ours where that has it."""
+
+    def __init__(self, time_ns: Any, d: Any) -> None:
+        script = Path(__file__).with_name("km3astro_peer.py")
+        command = [os.environ.get(INTERPRETER, sys.executable), str(script)]
+        try:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
+        except OSError as error:
+            raise ConfigError(f"{INTERPRETER} is no interpreter: {error}") from None
+        with tempfile.TemporaryDirectory() as folder:
+            path = f"{folder}/events.npz"
+            np.savez(path, time_ns=time_ns, theta=np.arccos(d[2]), phi=np.arctan2(d[1], d[0]) % (2 * np.pi))
+            self.note = "" if self.answer(path) else self.problem()
+
+    def answer(self, line: str) -> Any:
+        """Send a line; give what comes back, None where nothing does."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        try:
+            self.process.stdin.write(line + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            return None
+        said = self.process.stdout.readline()
+        return json.loads(said) if said else None
+
+    def problem(self) -> str:
+        """Say why the process ended."""
+        said = self.process.communicate()[1].strip().splitlines()
+        return f"{said[-1] if said else 'it ended'}: name a Python with km3astro by {INTERPRETER}"
+
+    def job(self, name: str) -> Callable[[], Spent]:
+        """Give what has it do a job, for `alternate`."""
+
+        def run() -> Spent:
+            spent = self.answer(name)
+            if spent is None:
+                raise ConfigError(f"km3astro failed: {self.problem()}")
+            return Spent(*spent)
+
+        return run
+
+    def __enter__(self) -> Km3astro:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.process.communicate()
