@@ -6,7 +6,7 @@ hits of one module within a window after an anchor; L2 narrows it.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from km3gpu.kernels.launch import NONE, Kernel, run, where_of
 from km3gpu.kernels.scalar.coincidence import MOST_CHANNELS
 from km3gpu.kernels.scalar.fault import split
 
-__all__ = ["KERNELS", "same_module"]
+__all__ = ["KERNELS", "Windows", "describe", "same_module", "windows"]
 
 _U1, _U4, _I4 = np.dtype(np.uint8), np.dtype(np.uint32), np.dtype(np.int32)
 _F4, _F8 = np.dtype(np.float32), np.dtype(np.float64)
@@ -40,6 +40,25 @@ _DESCRIBE = Kernel(
 )  # fmt: skip
 
 KERNELS = (_MARK, _DESCRIBE)
+
+
+class Windows(NamedTuple):
+    """Hits in order, cut into the windows that their first hits open.
+
+    Attributes
+    ----------
+    order : (n,) int64 array
+        Row of each hit in order of (event, module, time).
+    segment : (n,) int32 array
+        Event of each row.
+    members : (n,) int32 array
+        In that order: hits of the window that begins with this one, negative
+        where they make no coincidence; 0 for a hit that begins none.
+    """
+
+    order: Any
+    segment: Any
+    members: Any
 
 
 def same_module(
@@ -105,8 +124,80 @@ def same_module(
         Columns do not fit, a channel is above 63, or `min_cos` comes without
         axes or `l2_window`.
     """
+    found = windows(
+        offsets, dom_id, t, window=window, min_hits=min_hits,
+        l2_window=l2_window, min_cos=min_cos, dir_x=dir_x, dir_y=dir_y, dir_z=dir_z,
+    )  # fmt: skip
+    return describe(found, offsets, dom_id, channel_id, t, tot, pos_x, pos_y, pos_z)
+
+
+def windows(
+    offsets: Any,
+    dom_id: Any,
+    t: Any,
+    *,
+    window: float = 25.0,
+    min_hits: int = 2,
+    l2_window: float | None = None,
+    min_cos: float | None = None,
+    dir_x: Any | None = None,
+    dir_y: Any | None = None,
+    dir_z: Any | None = None,
+) -> Windows:
+    """Cut the hits of each module into windows, and tell which make a coincidence.
+
+    Parameters
+    ----------
+    offsets, dom_id, t, window, min_hits, l2_window, min_cos, dir_x, dir_y, dir_z
+        As for `same_module`.
+    """
     if min_hits < 1:
         raise KernelError(f"min_hits must be 1 or more, not {min_hits}")
+    n = same_length(dom_id=dom_id, t=t)
+    offsets = as_offsets(offsets, n)
+    dom_id, t = exactly(dom_id, _I4, "dom_id"), exactly(t, _F8, "t")
+    axes = _axes(_backend.namespace(t), n, (dir_x, dir_y, dir_z), l2_window, min_cos)
+    order = _segments.order(offsets, dom_id, t)
+    segment = _segments.expand(offsets)
+    members = _backend.empty(n, _I4, t)
+    run(
+        _MARK, where_of(offsets, dom_id, t), n, order, segment, dom_id, t, float(window), int(min_hits),
+        np.inf if l2_window is None else float(l2_window), -2.0 if min_cos is None else float(min_cos),
+        *axes, members,
+    )  # fmt: skip
+    return Windows(order, segment, members)
+
+
+def describe(
+    found: Windows,
+    offsets: Any,
+    dom_id: Any,
+    channel_id: Any,
+    t: Any,
+    tot: Any,
+    pos_x: Any,
+    pos_y: Any,
+    pos_z: Any,
+) -> tuple[Any, dict[str, Any], Any]:
+    """Describe the windows that are coincidences.
+
+    Parameters
+    ----------
+    found : Windows
+        From `windows`.
+    offsets, dom_id, channel_id, t, tot, pos_x, pos_y, pos_z
+        The hits, as for `same_module`.
+
+    Returns
+    -------
+    cluster_offsets, columns, cluster_id
+        As from `same_module`.
+
+    Raises
+    ------
+    KernelError
+        Columns do not fit, or a channel is above 63.
+    """
     n = same_length(dom_id=dom_id, channel_id=channel_id, t=t, tot=tot, pos_x=pos_x, pos_y=pos_y, pos_z=pos_z)
     offsets = as_offsets(offsets, n)
     small = _U1 if channel_id.dtype == _U1 and tot.dtype == _U1 else _U4
@@ -114,18 +205,8 @@ def same_module(
     channel_id = exactly(channel_id, small, "channel_id")
     tot = exactly(tot, small, "tot")
     t = exactly(t, _F8, "t")
-    where = where_of(offsets, dom_id, channel_id, t, tot, pos_x, pos_y, pos_z)
-    xp = _backend.namespace(t)
-    axes = _axes(xp, n, (dir_x, dir_y, dir_z), l2_window, min_cos)
-
-    order = _segments.order(offsets, dom_id, t)
-    segment = _segments.expand(offsets)
-    members = _backend.empty(n, _I4, t)
-    run(
-        _MARK, where, n, order, segment, dom_id, t, float(window), int(min_hits),
-        np.inf if l2_window is None else float(l2_window), -2.0 if min_cos is None else float(min_cos),
-        *axes, members,
-    )  # fmt: skip
+    order, segment, members = found
+    where = where_of(offsets, dom_id, channel_id, t, tot, pos_x, pos_y, pos_z, members)
     anchors, cluster_offsets = _segments.compact(members > 0, offsets)
 
     m = len(anchors)

@@ -16,7 +16,7 @@ __all__ = ["KERNELS", "merge", "within"]
 _F8, _I8, _I4, _B1 = np.dtype(np.float64), np.dtype(np.int64), np.dtype(np.int32), np.dtype(np.bool_)
 
 _MERGE = Kernel(
-    "overlaps.merge", _cpu.merge_block, _cpu.merge_blocks, (("i8[]", "f8[]", "f8[]", "f8", "b1[]"),),
+    "overlaps.merge", _cpu.merge_block, _cpu.merge_blocks, (("i8[]", "f8[]", "f8[]", "f8", "f8", "b1[]"),),
     bytes_per_item=16 + 20 * 17, item="event", registers=48, checks=False,
 )  # fmt: skip
 _WITHIN = Kernel(
@@ -29,7 +29,7 @@ _WITHIN = Kernel(
 KERNELS = (_MERGE, _WITHIN)
 
 
-def merge(offsets: Any, first: Any, last: Any, gap: float) -> Any:
+def merge(offsets: Any, first: Any, last: Any, gap: float, longest: float = np.inf) -> Any:
     """Mark the spans that no earlier one reaches.
 
     Parameters
@@ -40,6 +40,8 @@ def merge(offsets: Any, first: Any, last: Any, gap: float) -> Any:
         Begin and end of each; within an event in order of `first`.
     gap : float
         A span reaches those that begin up to this much after its end.
+    longest : float
+        What begins more than this after the first span of a group begins a new one.
 
     Returns
     -------
@@ -52,7 +54,7 @@ def merge(offsets: Any, first: Any, last: Any, gap: float) -> Any:
     starts = _backend.namespace(first).empty(n, _B1)
     run(
         _MERGE, where_of(offsets, first, last), len(offsets) - 1,
-        offsets, first, last, float(gap), starts, work=n,
+        offsets, first, last, float(gap), float(longest), starts, work=n,
     )  # fmt: skip
     return starts
 

@@ -167,3 +167,10 @@ def test_real_events(where: Where, data: Path) -> None:
     h |= {c: np.arange(n) + 0.5 for c in ("pos_x", "pos_y", "pos_z", "dir_x", "dir_y", "dir_z")}
     assert check(where, h) > 5
     assert check(where, h, l2_window=10.0, min_hits=3) >= 0
+
+
+def test_windows_that_are_no_coincidence_are_told_too(where: Where) -> None:
+    t = np.array([0.0, 26.0, 30.0, 60.0, 72.0, 100.0, np.nan])
+    found = coincidence.windows(*where.put([0, 7], np.zeros(7, "i4"), t), l2_window=10.0)
+    assert where.get(found.members).tolist() == [-1, 2, 0, -2, 0, -1, -1]
+    assert where.get(found.order).tolist() == [0, 1, 2, 3, 4, 5, 6]

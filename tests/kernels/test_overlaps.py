@@ -22,21 +22,23 @@ def spans(counts: list[int], seed: int) -> tuple[np.ndarray, np.ndarray, np.ndar
     return offsets, first, first + rng.integers(0, 9, len(first))
 
 
-def check_merge(where: Where | None, counts: list[int], seed: int, gap: float) -> None:
+def check_merge(
+    where: Where | None, counts: list[int], seed: int, gap: float, longest: float = np.inf
+) -> None:
     offsets, first, last = spans(counts, seed)
     args = (offsets, first, last) if where is None else where.put(offsets, first, last)
-    starts = np.asarray(
-        overlaps.merge(*args, gap) if where is None else where.get(overlaps.merge(*args, gap))
-    )
+    made = overlaps.merge(*args, gap, longest)
+    starts = np.asarray(made if where is None else where.get(made))
     number = np.cumsum(starts) - 1
     got = [set(np.flatnonzero(number == k).tolist()) for k in range(starts.sum())]
-    assert got == sorted(reference.merge(offsets, first, last, gap), key=min)
+    assert got == sorted(reference.merge(offsets, first, last, gap, longest), key=min)
 
 
 @pytest.mark.parametrize("counts", [[], [0], [1], [0, 5, 0, 0, 9], [12, 1]])
 @pytest.mark.parametrize("gap", [0.0, 3.0, 100.0])
 def test_merge_agrees_with_the_reference(where: Where, counts: list[int], gap: float) -> None:
     check_merge(where, counts, 3, gap)
+    check_merge(where, counts, 3, gap, 10.0)
 
 
 @settings(max_examples=40, deadline=None)
@@ -44,9 +46,10 @@ def test_merge_agrees_with_the_reference(where: Where, counts: list[int], gap: f
     counts=st.lists(st.integers(0, 12), max_size=4),
     seed=st.integers(0, 2**32 - 1),
     gap=st.integers(0, 20),
+    longest=st.one_of(st.just(np.inf), st.integers(0, 40).map(float)),
 )
-def test_merge_of_anything(counts: list[int], seed: int, gap: int) -> None:
-    check_merge(None, counts, seed, float(gap))
+def test_merge_of_anything(counts: list[int], seed: int, gap: int, longest: float) -> None:
+    check_merge(None, counts, seed, float(gap), longest)
 
 
 def test_a_long_span_reaches_over_a_short_one(where: Where) -> None:

@@ -19,7 +19,8 @@ def mark_block(
 ):  # fmt: skip
     """Mark the anchors among sorted rows ``start`` to ``stop`` with their number of members.
 
-    A module's hits belong to the block where they begin.
+    It is negative where they make no coincidence.  A module's hits belong to the
+    block where they begin.
     """
     n = order.shape[0]
     p = start
@@ -47,6 +48,8 @@ def mark_block(
             l2_window == np.inf or is_tight(p, q, order, t, l2_window, min_hits, dir_x, dir_y, dir_z, min_cos)
         ):
             members[p] = q - p
+        else:
+            members[p] = p - q
         p = q
     return NONE
 

@@ -12,19 +12,19 @@ __all__ = ["merge_block", "merge_blocks", "within_block", "within_blocks"]
 
 
 @block
-def merge_block(start, stop, offsets, first, last, gap, starts):
+def merge_block(start, stop, offsets, first, last, gap, longest, starts):
     """Mark the spans of events ``start`` to ``stop`` that begin a new group."""
     for e in range(start, stop):
-        mark_starts(offsets[e], offsets[e + 1], first, last, gap, starts)
+        mark_starts(offsets[e], offsets[e + 1], first, last, gap, longest, starts)
     return NONE
 
 
 @blocks
-def merge_blocks(n, n_blocks, offsets, first, last, gap, starts):
+def merge_blocks(n, n_blocks, offsets, first, last, gap, longest, starts):
     """Mark the spans of `n` events that begin a new group, in parallel blocks."""
     for b in prange(n_blocks):
         k = np.int64(b)
-        merge_block(k * n // n_blocks, (k + 1) * n // n_blocks, offsets, first, last, gap, starts)
+        merge_block(k * n // n_blocks, (k + 1) * n // n_blocks, offsets, first, last, gap, longest, starts)
     return NONE
 
 

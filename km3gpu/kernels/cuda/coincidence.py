@@ -16,7 +16,7 @@ def mark(
     n, order, segment, dom_id, t, window, min_hits,
     l2_window, min_cos, dir_x, dir_y, dir_z, members, slot,
 ):  # fmt: skip
-    """Mark the anchors among `n` sorted rows with their number of members."""
+    """Mark the anchors among `n` sorted rows with their number of members, negative for no coincidence."""
     for p in range(cuda.grid(1), n, cuda.gridsize(1)):
         event = segment[p]
         module = dom_id[order[p]]
@@ -40,6 +40,8 @@ def mark(
                 or is_tight(first, q, order, t, l2_window, min_hits, dir_x, dir_y, dir_z, min_cos)
             ):
                 members[first] = q - first
+            else:
+                members[first] = first - q
             first = q
 
 

@@ -10,10 +10,10 @@ __all__ = ["merge", "within"]
 
 
 @cuda.jit
-def merge(n, offsets, first, last, gap, starts, slot):
+def merge(n, offsets, first, last, gap, longest, starts, slot):
     """Mark the spans of `n` events that begin a new group."""
     for e in range(cuda.grid(1), n, cuda.gridsize(1)):
-        mark_starts(offsets[e], offsets[e + 1], first, last, gap, starts)
+        mark_starts(offsets[e], offsets[e + 1], first, last, gap, longest, starts)
 
 
 @cuda.jit

@@ -10,19 +10,25 @@ import numpy as np
 __all__ = ["merge", "within"]
 
 
-def merge(offsets: Any, first: Any, last: Any, gap: float) -> list[set[int]]:
-    """Give the connected groups of spans, by pairs that overlap within `gap`."""
+def merge(offsets: Any, first: Any, last: Any, gap: float, longest: float = np.inf) -> list[set[int]]:
+    """Give the connected groups of spans, by pairs that overlap within `gap`.
+
+    What begins more than `longest` after the first span of a group is looked at
+    without those before.
+    """
     groups: list[set[int]] = []
     for low, high in itertools.pairwise(offsets):
         left = set(range(low, high))
         while left:
-            group = {left.pop()}
+            begin = min(left)
+            group = {begin}
+            soon = {j for j in left if first[j] <= first[begin] + longest}
             while more := {
-                j for j in left
+                j for j in soon - group
                 if any(first[j] <= last[i] + gap and first[i] <= last[j] + gap for i in group)
             }:  # fmt: skip
                 group |= more
-                left -= more
+            left -= group
             groups.append(group)
     return groups
 

@@ -11,15 +11,22 @@ __all__ = ["first_after", "first_not_before", "mark_starts"]
 
 
 @register_jitable
-def mark_starts(low: int, high: int, first: Any, last: Any, gap: float, starts: Any) -> None:
-    """Mark the spans ``low`` to ``high``, in order of `first`, that no earlier span reaches.
+def mark_starts(low: int, high: int, first: Any, last: Any, gap: float, longest: float, starts: Any) -> None:
+    """Mark the spans ``low`` to ``high``, in order of `first`, that begin a new group.
 
-    A span reaches another that begins at most `gap` after its end.
+    A span reaches another that begins at most `gap` after its end; no span joins
+    a group that began more than `longest` before it.
     """
     reach = -np.inf
+    begin = -np.inf
     for i in range(low, high):
-        starts[i] = first[i] > reach + gap
-        reach = max(reach, last[i])
+        new = first[i] > reach + gap or first[i] > begin + longest
+        starts[i] = new
+        if new:
+            begin = first[i]
+            reach = last[i]
+        else:
+            reach = max(reach, last[i])
 
 
 @register_jitable
