@@ -8,7 +8,6 @@ import datetime as dt
 import math
 from collections.abc import Iterable, Mapping
 from enum import IntFlag
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -38,11 +37,12 @@ def described(detector: Detector) -> dict[str, Any]:
         and PMTs have it in their status.
     """
     from km3gpu.detector import ModuleStatus, PmtStatus
+    from km3gpu.io.filebytes import file_bytes
 
     m, p, utm = detector.modules, detector.pmts, detector.utm
     return {
         "path": detector.path,
-        "bytes": Path(detector.path).stat().st_size,
+        "bytes": file_bytes(detector.path).size,
         "kind": "detector",
         "version": detector.version,
         "detector": detector.det_id,

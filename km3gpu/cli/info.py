@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -57,27 +56,19 @@ def describe(path: str, rows: bool = False) -> dict[str, Any]:
         The file cannot be read.
     """
     from km3gpu.cli.detector_facts import described
-    from km3gpu.detector import Detector
-    from km3gpu.errors import FormatError, NotRootError
-
-    try:
-        return _data(path, rows)
-    except NotRootError as error:
-        try:
-            return described(Detector.open(path))
-        except FormatError as other:
-            named_so = Path(path).suffix.lower() in (".detx", ".datx")
-            raise (other if named_so else error) from None
-
-
-def _data(path: str, rows: bool) -> dict[str, Any]:
     from km3gpu.io import open as open_source
+    from km3gpu.io.detectorfiles import DetectorFile
+    from km3gpu.io.filebytes import file_bytes
+    from km3gpu.io.opened import open_file
 
     source = open_source(path)
+    file = open_file(source.paths[0])
+    if isinstance(file, DetectorFile):
+        return described(file.detector)
     header = source.header
     return {
         "path": path,
-        "bytes": Path(path).stat().st_size,
+        "bytes": file_bytes(source.paths[0]).size,
         "kind": source.kind,
         "tree": source.tree,
         "trees": source.trees,
@@ -98,7 +89,7 @@ def _times(source: Any) -> dict[str, Any]:
     import numpy as np
 
     if "time_ns" not in source.tables.get("events", ()):
-        return {"first": None, "last": None, "without_date": source.n_events}
+        return {"first": None, "last": None, "without_date": 0}
     chunks = source.chunks(columns={"events": ("time_ns",)}, backend="cpu")
     times = np.concatenate([np.zeros(0, "i8"), *(c.events.flat("time_ns") for c in chunks)])
     dated = times[times > _BEFORE_KM3NET]
@@ -149,7 +140,7 @@ def _pairs(d: dict[str, Any]) -> list[tuple[str, object]]:
 
 def _time(d: dict[str, Any]) -> str:
     if d["first"] is None:
-        return "no event has a date (simulated events carry none)" if d["events"] else ""
+        return "no event has a date (simulated events carry none)" if d["without_date"] else ""
     missing = f"; {d['without_date']:,} events without a date" if d["without_date"] else ""
     return f"{d['first']} to {d['last']}{missing}"
 
@@ -164,4 +155,17 @@ _KINDS = {
     "acoustic_fits": "acoustic fits",
     "gseagen": "events of gSeaGen",
     "oscillations": "oscillation open data",
+    "clb_hits": "hits of a control board",
+    "event_tables": "HDF5 tables of events",
+    "evt": "events of a simulation, EVT text",
+    "hydrophone": "positions of hydrophones",
+    "km3pipe": "HDF5 of km3pipe",
+    "mechanics": "mechanical constants of strings",
+    "orientations": "orientations of modules",
+    "pmt_file": "properties of PMTs",
+    "raw_acoustics": "raw acoustics",
+    "seatray": "HDF5 of SeaTray",
+    "transmitter": "positions of acoustic transmitters",
+    "tripod": "positions of acoustic emitters",
+    "waveform": "waveforms of acoustic emitters",
 }

@@ -12,21 +12,19 @@ Geant 3's in others.
 from __future__ import annotations
 
 import itertools
-from typing import Any
 
 import numpy as np
 
 from km3gpu.backend import Backend
-from km3gpu.errors import FormatError, UnknownNameError
+from km3gpu.errors import FormatError
 from km3gpu.io.dataset import Wanted
 from km3gpu.io.filebytes import map_file
 from km3gpu.io.header import Header
+from km3gpu.io.onedataset import OneDataset
 from km3gpu.kernels.cpu import text as kernel
 from km3gpu.table import Column, Ragged, Table, counts_to_offsets
 
 __all__ = ["EvtFile", "is_evt"]
-
-NAME = "evt"
 
 _TRACK = ("id", "pos_x", "pos_y", "pos_z", "dir_x", "dir_y", "dir_z", "E", "t", "code")
 _TABLES: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -51,7 +49,7 @@ def is_evt(head: bytes) -> bool:
     return first.startswith((b"start_run:", b"start_event:"))
 
 
-class EvtFile:
+class EvtFile(OneDataset):
     """An EVT file; its events are its only dataset.
 
     Parameters
@@ -66,13 +64,10 @@ class EvtFile:
     """
 
     kind = "evt"
-    name = NAME
-    uuid = ""
+    name = "evt"
 
     def __init__(self, path: str) -> None:
-        self.path = path
-        self.where = path
-        self.names = [NAME]
+        super().__init__(path)
         self._data = np.frombuffer(map_file(path), np.uint8)
         lines = _Lines(self._data)
         self._tags = lines.tags
@@ -92,20 +87,6 @@ class EvtFile:
         self.n_entries = n
         self._columns = self._look_at_columns()
 
-    def dataset(self, name: str) -> EvtFile:
-        """Give the events."""
-        if name != NAME:
-            raise UnknownNameError.of("tree", name, self.names, where=self.path)
-        return self
-
-    def default(self) -> str:
-        """Give the name of the only dataset."""
-        return NAME
-
-    def counts(self) -> dict[str, int]:
-        """Give the number of events."""
-        return {NAME: self.n_entries}
-
     def header(self) -> Header:
         """Give the header; repeated entries are numbered ``_1, _2`` as in offline files."""
         raw: dict[str, str] = {}
@@ -120,10 +101,6 @@ class EvtFile:
                 name = f"{tag}_{k}"
             raw[name] = value
         return Header(raw)
-
-    def meta(self) -> list[dict[str, Any]]:
-        """Give no META of Jpp."""
-        return []
 
     # -- tables --------------------------------------------------------------
     def _look_at_columns(self) -> dict[str, tuple[int, tuple[str, ...]]]:
@@ -153,14 +130,6 @@ class EvtFile:
         present = {self._tags[t] for t in np.unique(self._tag_of[self._n_header :])}
         events = ["id", *(c for t, c in _LISTS.items() if t in present), *(t for t in _TEXTS if t in present)]
         return {"events": tuple(events), **{t: names for t, (_, names) in self._columns.items()}}
-
-    def hidden(self, table: str) -> tuple[str, ...]:
-        """Give the columns that are read only by name: none."""
-        return ()
-
-    def edges(self) -> list[int]:
-        """Give every event: text can be read from anywhere."""
-        return list(range(self.n_entries + 1))
 
     def nbytes(self, wanted: Wanted) -> int:
         """Give the size of the text, which is about that of its numbers."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from km3gpu.errors import TruncatedFileError
+from km3gpu.errors import NotRootError, TruncatedFileError
 from km3gpu.io.daqdump import DumpFile, is_dump
 from km3gpu.io.datagrams import DatagramFile, is_datagrams
 from km3gpu.io.dataset import DataFile
@@ -16,6 +16,7 @@ from km3gpu.io.rootdata import RootData
 __all__ = ["open_data"]
 
 _HEAD = 4096
+_COMMENTS = 1 << 20  # texts begin with comments of any length
 
 
 def open_data(path: str) -> DataFile:
@@ -42,7 +43,38 @@ def open_data(path: str) -> DataFile:
     for fits, opener in _FORMATS:
         if fits(head):
             return opener(path)
-    return RootData(path)  # says what it is instead
+    found = _beside_data(bytes(data.span(0, min(_COMMENTS, data.size))), path)
+    if found is not None:
+        return found
+    what = "is not a ROOT file" if path.lower().endswith(".root") else "is of no format that km3gpu reads"
+    raise NotRootError(f"{path!r} {what}", remedy=_looks_like(head, path))
+
+
+def _looks_like(head: bytes, path: str) -> str:
+    """Say what a file may be."""
+    start = head.lstrip()
+    if head.startswith(_COMPRESSED):
+        return "it is compressed: unpack it first"
+    if head[4:8] == b"TAES":
+        return "it holds acoustic samples of a control board (TAES), of which only their own programs know"
+    if start.startswith((b"<", b"{", b"[")):
+        is_json = path.lower().endswith(".json")
+        return "it is JSON" if is_json else "it looks like a web page or JSON: was it downloaded whole?"
+    text = b"\0" not in head and sum(b >= 128 for b in head) * 10 < len(head)
+    return "it is a text" if text else "check that it is the file you mean"
+
+
+_COMPRESSED = (b"\x1f\x8b", b"BZh", b"PK\x03\x04", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18")
+
+
+def _beside_data(head: bytes, path: str) -> DataFile | None:
+    """Open a detector description or a text file that goes with one."""
+    from km3gpu.io.detectorfiles import DetectorFile, TextFile, is_detector, text_kind
+
+    if is_detector(head, path):
+        return DetectorFile(path)
+    kind = text_kind(head, path)
+    return None if kind is None else TextFile(path, kind)
 
 
 def _hdf5(path: str) -> DataFile:

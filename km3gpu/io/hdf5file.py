@@ -1,4 +1,4 @@
-"""HDF5 files: opening them, telling those of km3gpu from those of km3pipe, what all that write them need."""
+"""HDF5 files: opening them, telling whose they are, what all that write them need."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import h5py
 
 from km3gpu.errors import DiskFullError, FormatError, TruncatedFileError
+from km3gpu.extras import installed, require
 from km3gpu.io.dataset import DataFile
 from km3gpu.io.filebytes import is_url, open_url
 
@@ -22,19 +23,22 @@ def open_hdf5(path: str) -> DataFile:
     Raises
     ------
     FormatError
-        Neither km3gpu nor km3pipe wrote it.
+        It holds no tables of events.
     """
-    from km3gpu.io.km3hdf5 import Km3Hdf5
+    from km3gpu.io.km3hdf5 import Km3Hdf5, has_event_tables
     from km3gpu.io.ownfiles import OwnHdf5
+    from km3gpu.io.seatray import INDEX, SeaTrayFile
 
     with opened(path) as file:
         if isinstance(file.get("schema"), h5py.Dataset):
             return OwnHdf5(path)
-        if "format_version" in file.attrs or "km3pipe" in file.attrs:
+        if "format_version" in file.attrs or "km3pipe" in file.attrs or has_event_tables(file):
             return Km3Hdf5(path)
+        if isinstance(file.get(INDEX), h5py.Group):
+            return SeaTrayFile(path)
         names = ", ".join(list(file)[:8]) or "nothing"
     raise FormatError(
-        "an HDF5 file that neither km3gpu nor km3pipe wrote",
+        "an HDF5 file without tables of events",
         where=path,
         remedy=f"it holds {names}: read it with h5py",
     )
@@ -43,6 +47,8 @@ def open_hdf5(path: str) -> DataFile:
 @contextmanager
 def opened(path: str) -> Iterator[h5py.File]:
     """Open a file for as long as it is read, and say what is wrong with it as errors of ours."""
+    if installed("hdf5plugin"):
+        require("hdf5plugin", "hdf5")  # registers its filters
     try:
         with h5py.File(open_url(path) if is_url(path) else path, "r") as file:
             yield file
@@ -54,9 +60,9 @@ def opened(path: str) -> Iterator[h5py.File]:
             ) from error
         if "filter" in words or "plugin" in words:
             raise FormatError(
-                "a dataset is compressed with a filter that h5py lacks",
+                "a dataset is compressed with a filter (blosc, say) that h5py does not bring",
                 where=path,
-                remedy="pip install hdf5plugin, and import it before",
+                remedy="pip install hdf5plugin: it is found by itself",
             ) from error
         raise FormatError(
             f"the HDF5 file is damaged: {words}", where=path, remedy="fetch or write it again"

@@ -1,4 +1,4 @@
-"""HDF5 files of km3pipe (formats 4 and 5).
+"""HDF5 files of km3pipe (formats 4 and 5), and others whose tables carry the number of the event.
 
 A file has compound tables whose rows carry the number of their group (event),
 and "split" groups: a dataset per column, and ``_indices`` that says where the
@@ -8,6 +8,7 @@ the names of the schema (``time`` is ``t``, ``triggered`` is ``trig``).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,18 +18,24 @@ import numpy as np
 
 from km3gpu import schema
 from km3gpu.backend import Backend
-from km3gpu.errors import FormatError, UnknownNameError
+from km3gpu.errors import FormatError
 from km3gpu.io.dataset import Wanted
 from km3gpu.io.hdf5file import opened
 from km3gpu.io.header import Header
 from km3gpu.io.meta import chain_of
+from km3gpu.io.onedataset import OneDataset
 from km3gpu.table import Table
 
-__all__ = ["Km3Hdf5", "Km3PipeEvents", "as_declared"]
+__all__ = ["Km3Hdf5", "as_declared", "has_event_tables"]
 
-NAME = "km3pipe"
-
-_TABLES = {"event_info": "events", "reco/tracks": "tracks"}
+_TABLES = {
+    "event_info": "events",
+    "reco/tracks": "tracks",
+    # summaries of aanet files, which astropy wrote
+    "ID": "events",
+    "MC/MC_EVENTS": "mc_tracks",
+    "RECO/RECO_EVENTS": "tracks",
+}
 _COLUMNS = {
     "time": "t",
     "energy": "E",
@@ -36,6 +43,7 @@ _COLUMNS = {
     "likelihood": "lik",
     "triggered": "trig",
     "pdgid": "type",
+    "pdg_id": "type",
     "mc_time": "mc_t",
     "utc_seconds": "t_sec",
     "timestamp": "t_sec",
@@ -59,40 +67,37 @@ class _Place:
     n_bytes: int
 
 
-class Km3Hdf5:
-    """An HDF5 file of km3pipe.
+def has_event_tables(file: h5py.File) -> bool:
+    """Tell whether a file has compound tables whose rows carry the number of the event."""
+
+    def look_at(name: str, node: Any) -> bool | None:
+        names = getattr(getattr(node, "dtype", None), "names", None) or ()
+        return True if any(k in names for k in _KEYS) else None
+
+    return bool(file.visititems(look_at))
+
+
+class Km3Hdf5(OneDataset):
+    """An HDF5 file of km3pipe, or another with tables of events.
 
     Parameters
     ----------
     path : str
-        A local file.
+        A file or URL.
     """
 
-    uuid = ""
-
     def __init__(self, path: str) -> None:
-        self.path = path
-        self.names = [NAME]
         with opened(path) as file:
             self.attrs = {k: _plain(v) for k, v in file.attrs.items()}
-            self._events = Km3PipeEvents(path, file)
-            raw = file.get("raw_header")
-            self._header = None if raw is None else _header(raw[()])
+            of_km3pipe = "format_version" in self.attrs or "km3pipe" in self.attrs
+            self.kind = self.name = "km3pipe" if of_km3pipe else "event_tables"
+            super().__init__(path)
+            groups = _groups(file)
+            self.n_entries = len(groups)
+            self.places: dict[str, _Place] = {}
+            file.visititems(lambda name, node: self._look_at(name, node, groups))
+            self._header = _header(file)
             self._record = bytes(file["provenance"][()]) if "provenance" in file else b""
-
-    def dataset(self, name: str) -> Km3PipeEvents:
-        """Give the events, the only dataset of such a file."""
-        if name != NAME:
-            raise UnknownNameError.of("tree", name, self.names, where=self.path)
-        return self._events
-
-    def default(self) -> str:
-        """Give the name of the only dataset."""
-        return NAME
-
-    def counts(self) -> dict[str, int]:
-        """Give the number of events."""
-        return {NAME: self._events.n_entries}
 
     def header(self) -> Header | None:
         """Give the header of the simulation, or None."""
@@ -104,29 +109,6 @@ class Km3Hdf5:
             return chain_of(self._record)
         version = self.attrs.get("km3pipe", "")
         return [{"application": "km3pipe", "git": version, **self.attrs}] if version else []
-
-
-class Km3PipeEvents:
-    """The events of a file of km3pipe.
-
-    Parameters
-    ----------
-    path : str
-        The file.
-    file : h5py.File
-        The same, open; not kept.
-    """
-
-    kind = "km3pipe"
-    name = NAME
-
-    def __init__(self, path: str, file: h5py.File) -> None:
-        self.path = path
-        self.where = path
-        groups = _groups(file)
-        self.n_entries = len(groups)
-        self.places: dict[str, _Place] = {}
-        file.visititems(lambda name, node: self._look_at(name, node, groups))
 
     def _look_at(self, name: str, node: Any, groups: np.ndarray) -> None:
         last = name.rpartition("/")[2]
@@ -153,10 +135,6 @@ class Km3PipeEvents:
                 names = (*names, "time_ns")
             found[table] = names
         return found
-
-    def hidden(self, table: str) -> tuple[str, ...]:
-        """Give the columns that are read only by name: none."""
-        return ()
 
     def edges(self) -> list[int]:
         """Give no edges but the ends: HDF5 chunks do not follow events."""
@@ -264,7 +242,7 @@ def _rows_of(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
 def _our_names(names: list[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in names:
-        ours = _COLUMNS.get(name, name)
+        ours = _COLUMNS.get(name, name).replace(".", "_")
         found[ours if ours not in found else name] = name
     return found
 
@@ -295,8 +273,23 @@ def as_declared(table: str, name: str, column: np.ndarray) -> np.ndarray:
     return cast if np.array_equal(cast, column, equal_nan=column.dtype.kind == "f") else column
 
 
-def _header(rows: np.ndarray) -> Header:
-    return Header({str(_plain(r["parameter"])): str(_plain(r["field_values"])) for r in rows})
+def _header(file: h5py.File) -> Header | None:
+    for path, name, value in (
+        ("raw_header", "parameter", "field_values"),
+        ("HEADER", "Parameter", "Value"),  # of astropy's tables
+    ):
+        node = file.get(path)
+        if isinstance(node, h5py.Dataset) and {name, value} <= set(node.dtype.names or ()):
+            return Header({str(_plain(r[name])): _values(str(_plain(r[value]))) for r in node[()]})
+    return None
+
+
+def _values(text: str) -> str:
+    """Give the values of a named tuple written as text, ``can(zmin=0, zmax=1027)``."""
+    inner = re.fullmatch(r"\w+\((\w+=.*)\)", text)
+    if inner is None:
+        return text
+    return " ".join(v.partition("=")[2].strip("'") for v in inner[1].split(", "))
 
 
 def _plain(value: Any) -> Any:

@@ -13,54 +13,32 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from km3gpu.backend import Backend
-from km3gpu.errors import FormatError, TruncatedFileError, UnknownNameError
+from km3gpu.errors import FormatError, TruncatedFileError
 from km3gpu.io import sink
 from km3gpu.io.dataset import Wanted
 from km3gpu.io.filebytes import is_url, open_url
 from km3gpu.io.hdf5file import opened
 from km3gpu.io.meta import chain_of
+from km3gpu.io.onedataset import OneDataset
 from km3gpu.io.parquet import from_arrow
 from km3gpu.table import Ragged, Table
 
 __all__ = ["OwnHdf5", "OwnParquet"]
 
-NAME = "tables"
-
 Described = Mapping[str, Any]
 
 
-class _OwnFile:
+class _OwnFile(OneDataset):
     """What both have: one dataset, described by its own schema."""
 
     kind = "tables"
-    name = NAME
-    uuid = ""
+    name = "tables"
 
     def __init__(self, path: str, described: Described, n_entries: int, record: bytes) -> None:
-        self.path = path
+        super().__init__(path)
         self._record = record
-        self.where = path
-        self.names = [NAME]
         self.described = described
         self.n_entries = n_entries
-
-    def dataset(self, name: str) -> Any:
-        """Give the tables, the only dataset of such a file."""
-        if name != NAME:
-            raise UnknownNameError.of("tree", name, self.names, where=self.path)
-        return self
-
-    def default(self) -> str:
-        """Give the name of the only dataset."""
-        return NAME
-
-    def counts(self) -> dict[str, int]:
-        """Give the number of events."""
-        return {NAME: self.n_entries}
-
-    def header(self) -> None:
-        """Give no header: a table has none."""
-        return
 
     def meta(self) -> list[dict[str, Any]]:
         """Give the steps that led to the file, km3gpu's own last; a part knows none."""
@@ -69,10 +47,6 @@ class _OwnFile:
     def tables(self) -> dict[str, tuple[str, ...]]:
         """Give the tables and their columns."""
         return {t: tuple(about["columns"]) for t, about in self.described.items() if about["columns"]}
-
-    def hidden(self, table: str) -> tuple[str, ...]:
-        """Give the columns that are read only by name: none."""
-        return ()
 
 
 class OwnHdf5(_OwnFile):

@@ -10,19 +10,18 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from km3gpu.backend import Backend
-from km3gpu.errors import FormatError, UnknownNameError
+from km3gpu.errors import FormatError
 from km3gpu.io.dataset import Wanted
 from km3gpu.io.filebytes import map_file
+from km3gpu.io.onedataset import OneDataset
 from km3gpu.table import Table
 
 __all__ = ["SAMPLING_HZ", "RawAcousticsFile", "is_raw_acoustics"]
 
-NAME = "acoustics"
 SAMPLING_HZ = 195312.5
 """Samples per second of the control boards (one per 320 cycles of 16 ns)."""
 
@@ -40,7 +39,7 @@ def is_raw_acoustics(head: bytes) -> bool:
     return _FIRST < seconds < _LAST and cycles < _CYCLES and power_of_two
 
 
-class RawAcousticsFile:
+class RawAcousticsFile(OneDataset):
     """A file of raw acoustics; one row of ``events`` is one record.
 
     Parameters
@@ -56,13 +55,10 @@ class RawAcousticsFile:
     """
 
     kind = "raw_acoustics"
-    name = NAME
-    uuid = ""
+    name = "acoustics"
 
     def __init__(self, path: str) -> None:
-        self.path = path
-        self.where = path
-        self.names = [NAME]
+        super().__init__(path)
         data = map_file(path)
         length = _record_length(np.frombuffer(data, "<u4", len(data) // 4))
         if len(data) % length:
@@ -77,39 +73,9 @@ class RawAcousticsFile:
         found = re.search(r"DOM_(\d+)", Path(path).name)
         self.dom_id = int(found.group(1)) if found else 0
 
-    def dataset(self, name: str) -> RawAcousticsFile:
-        """Give the records."""
-        if name != NAME:
-            raise UnknownNameError.of("tree", name, self.names, where=self.path)
-        return self
-
-    def default(self) -> str:
-        """Give the name of the only dataset."""
-        return NAME
-
-    def counts(self) -> dict[str, int]:
-        """Give the number of records."""
-        return {NAME: self.n_entries}
-
-    def header(self) -> None:
-        """Give no header."""
-        return
-
-    def meta(self) -> list[dict[str, Any]]:
-        """Give no META of Jpp."""
-        return []
-
     def tables(self) -> dict[str, tuple[str, ...]]:
         """Give the only table and its columns."""
         return {"events": ("time_ns", "dom_id", "window", "samples")}
-
-    def hidden(self, table: str) -> tuple[str, ...]:
-        """Give the columns that are read only by name: none."""
-        return ()
-
-    def edges(self) -> list[int]:
-        """Give every record: each can be read alone."""
-        return list(range(self.n_entries + 1))
 
     def nbytes(self, wanted: Wanted) -> int:
         """Give the bytes of all records."""

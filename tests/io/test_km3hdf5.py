@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import awkward as ak
 import h5py
 import numpy as np
@@ -107,14 +110,48 @@ def test_rows_in_another_order_are_put_to_their_events(tmp_path):
     ]
 
 
-def test_a_filter_that_h5py_lacks(data):
-    with pytest.raises(FormatError, match=r"filter that h5py lacks.*numu_cc_test\.h5.*hdf5plugin"):
-        km3gpu.open(data / "hdf5/numu_cc_test.h5").read(backend="cpu")
+def test_blosc_of_format_4(data):
+    """Format 4.1 with PyTables' own compression, read with hdf5plugin."""
+    chunk = km3gpu.open(data / "hdf5/numu_cc_test.h5").read(backend="cpu")
+    with h5py.File(data / "hdf5/numu_cc_test.h5") as f:
+        hits, tracks = f["hits"][()], f["mc_tracks"][()]
+    assert np.bincount(hits["event_id"]).tolist()[-2:] == np.diff(chunk.hits.offsets).tolist()
+    assert np.array_equal(chunk.hits.flat("t"), hits["time"])
+    assert np.array_equal(chunk.hits.flat("tot"), hits["tot"])
+    assert np.array_equal(chunk.mc_tracks.flat("E"), tracks["energy"])
+    assert len(chunk.hits) == 4545
 
 
-def test_other_hdf5_files(data):
-    with pytest.raises(FormatError, match=r"neither km3gpu nor km3pipe wrote.*AafitFinalFit"):
-        km3gpu.open(data / "seatray/antares.h5")
+def test_blosc_without_its_package(data):
+    """One line that names the package, in a process that does not have it."""
+    code = (
+        "import sys; sys.modules['hdf5plugin'] = None\n"
+        "from km3gpu.cli.main import call\n"
+        f"sys.exit(call(['info', {str(data / 'hdf5/numu_cc_test.h5')!r}]))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert run.stderr.count("\n") == 1
+    assert "numu_cc_test.h5" in run.stderr
+    assert "pip install hdf5plugin" in run.stderr
+
+
+def test_tables_of_events_that_astropy_wrote(data):
+    source = km3gpu.open(data / "hdf5/mcv5.1.genhen_anumuNC.sirene.jte.jchain.aashower.sample.hdf5")
+    assert (source.kind, source.n_events) == ("event_tables", 10)
+    assert source.header.can.zmax == 1027
+    chunk = source.read(backend="cpu")
+    with h5py.File(source.paths[0]) as f:
+        assert np.array_equal(chunk.mc_tracks.flat("E"), f["MC/MC_EVENTS"]["energy"])
+        assert np.array_equal(chunk.mc_tracks.flat("type"), f["MC/MC_EVENTS"]["pdg_id"])
+        assert np.array_equal(chunk.tracks.flat("lik"), f["RECO/RECO_EVENTS"]["likelihood"])
+
+
+def test_other_hdf5_files(tmp_path):
+    with h5py.File(tmp_path / "x.h5", "w") as f:
+        f["spectrum"] = np.arange(3.0)
+    with pytest.raises(FormatError, match=r"without tables of events.*x\.h5.*it holds spectrum"):
+        km3gpu.open(tmp_path / "x.h5")
 
 
 def test_a_truncated_file(data, tmp_path):
