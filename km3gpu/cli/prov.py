@@ -33,6 +33,12 @@ def register(app: typer.Typer) -> None:
             str, typer.Argument(metavar="RUN_OR_FILE", help="Directory of a run, or one of its outputs.")
         ],
         chunks: Annotated[bool, typer.Option("--chunks", help="List every chunk.")] = False,
+        picture: Annotated[
+            Path | None,
+            typer.Option(
+                "--out", "-o", metavar="FILE", help="Draw it as a graph, into an .svg, .png or .pdf."
+            ),
+        ] = None,
         as_json: Annotated[bool, typer.Option("--json", help="Print the record itself.")] = False,
     ) -> None:
         """Show the record of a run: inputs, stages, environment, chunks, outputs, and how it went."""
@@ -40,7 +46,13 @@ def register(app: typer.Typer) -> None:
         from km3gpu.pipeline import provenance
 
         found = provenance.read(record)
-        if as_json:
+        if picture is not None:
+            from km3gpu.plot.lineage import lineage as drawn
+            from km3gpu.plot.lineage import save
+
+            save(drawn(found, record), picture)
+            print(picture)
+        elif as_json:
             printing.print_json(found)
         else:
             printing.show(tree(record, found, chunks))
