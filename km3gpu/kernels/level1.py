@@ -9,6 +9,7 @@ written.
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from km3gpu import backend as _backend
 from km3gpu.errors import GeometryError, KernelError
 from km3gpu.kernels import calibrate as _calibrate
 from km3gpu.kernels import coincidence as _coincidence
-from km3gpu.kernels.arrays import as_offsets, exactly, item_of, same_length
+from km3gpu.kernels.arrays import as_offsets, exactly, item_of, same_length, together
 from km3gpu.kernels.cpu import level1 as _cpu
 from km3gpu.kernels.launch import NONE, Kernel, run, where_of
 from km3gpu.kernels.lookup import PmtLookup
@@ -36,14 +37,9 @@ _FRAMES = Kernel(
     bytes_per_item=6.0, item="frame", registers=0,
 )  # fmt: skip
 
-_GATHER = Kernel(
-    "level1.gather", _cpu.gather_block, _cpu.gather_blocks, (),
-    bytes_per_item=2 * 60.0, item="frame", registers=0, checks=False,
-)  # fmt: skip
+KERNELS = (_FRAMES,)
 
-KERNELS = (_FRAMES, _GATHER)
-
-_COLUMNS = {
+_COLUMNS: dict[str, np.dtype[Any]] = {
     "dom_id": _I4, "t_first": _F8, "t_last": _F8, "n_hits": _I4, "n_pmts": _I4, "tot_sum": _F8,
     "pos_x": _F8, "pos_y": _F8, "pos_z": _F8,
 }  # fmt: skip
@@ -118,13 +114,14 @@ def frames(
     first_row, n_pmts = _modules(dom_id, lookup)
     room = counts_to_offsets((offsets[1:] - offsets[:-1]) // min_hits)
     counts = np.empty(len(dom_id), _I8)
-    made = [_backend.empty(int(room[-1]), d, tdc) for d in (_I4, _F8, _F8, _I4, _I4, _F8)]
+    begin = np.empty(len(dom_id), _I8)
+    columns = together(int(room[-1]), _COLUMNS)
     slew = np.zeros(256) if slewing is None else np.array(slewing, dtype=_F8)
     if len(slew) != 256:
         raise KernelError(f"a slewing table of {len(slew)} entries", remedy="give one of 256")
     worst = run(
-        _FRAMES, where, len(dom_id), offsets, first_row, n_pmts, channel_id, tdc, tot,
-        lookup.rows, slew, float(window), int(min_hits), room, counts, *made, work=n,
+        _FRAMES, where, len(dom_id), offsets, dom_id, first_row, n_pmts, channel_id, tdc, tot,
+        lookup.rows, slew, float(window), int(min_hits), room, begin, counts, *columns.values(), work=n,
     )  # fmt: skip
     if worst != NONE:
         row, _ = split(worst)
@@ -136,12 +133,21 @@ def frames(
             remedy="take the detector of this run",
         )
     cluster_offsets = counts_to_offsets(counts)
-    columns = {c: _backend.empty(int(cluster_offsets[-1]), d, tdc) for c, d in _COLUMNS.items()}
-    run(
-        _GATHER, where, len(dom_id), room, cluster_offsets, dom_id, lookup.rows, *made, *columns.values(),
-        work=n,
-    )  # fmt: skip
-    return cluster_offsets, columns
+    return cluster_offsets, _joined(columns, begin, cluster_offsets)
+
+
+def _joined(columns: dict[str, Any], begin: Any, cluster_offsets: Any) -> dict[str, Any]:
+    """Move what the blocks wrote together, in place, and cut off the room that is left."""
+    total, room = int(cluster_offsets[-1]), len(columns["dom_id"])
+    gap = begin - cluster_offsets[:-1]  # it grows from block to block
+    edges = np.flatnonzero(np.diff(gap, prepend=0))
+    for low, high in itertools.pairwise([*edges.tolist(), len(gap)]):
+        to, end, by = int(cluster_offsets[low]), int(cluster_offsets[high]), int(gap[low])
+        for column in columns.values():
+            column[to:end] = column[to + by : end + by]
+    # a column that is mostly room is not worth its memory
+    few = total < room // 4
+    return {name: c[:total].copy() if few else c[:total] for name, c in columns.items()}
 
 
 def _separately(
