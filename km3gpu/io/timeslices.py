@@ -8,6 +8,8 @@ that are stored object by object are refused: no file is known that has them.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from km3gpu.backend import Backend
@@ -16,6 +18,7 @@ from km3gpu.io.columns import read_column, row_offsets
 from km3gpu.io.dataset import Wanted
 from km3gpu.io.roottree import Tree
 from km3gpu.io.slices import EVENTS, STATUS, check, read_events, status_columns
+from km3gpu.kernels.arrays import together
 from km3gpu.kernels.cpu import frames as kernel
 from km3gpu.table import Table, counts_to_offsets
 
@@ -40,6 +43,11 @@ CHECKS = {
 _HEADER = "KM3NETDAQ::JDAQTimesliceHeader"
 _FRAMES = "vector<KM3NETDAQ::JDAQSuperFrame>"
 _HITS = ("dom_id", "channel_id", "tdc", "tot")
+_STORED: dict[str, np.dtype[Any]] = {
+    "channel_id": np.dtype(np.uint8),
+    "tdc": np.dtype(np.uint32),
+    "tot": np.dtype(np.uint8),
+}
 
 
 class TimeSlices:
@@ -99,25 +107,24 @@ class TimeSlices:
             events = read_events(self.tree, _HEADER, start, stop)
             made["events"] = Table("events", {n: events[n] for n in wanted["events"]})
         if "frames" in wanted or "hits" in wanted:
-            frames, hits = self._frames(start, stop, "checks" in wanted.get("frames", ()))
+            frames, hits = self._frames(start, stop, wanted)
             made |= {t.name: t.keep(*wanted[t.name]) for t in (frames, hits) if t.name in wanted}
         return {name: made[name].map(where.to_device) for name in wanted}
 
-    def _frames(self, start: int, stop: int, with_checks: bool) -> tuple[Table, Table]:
+    def _frames(self, start: int, stop: int, wanted: Wanted) -> tuple[Table, Table]:
         raw, offsets, words, places = (self._split if self._is_split else self._member_wise)(start, stop)
         dom_id, n_hits = words["dom_id"], words["n_hits"]
         hit_offsets = counts_to_offsets(n_hits)
         n = int(hit_offsets[-1])
-        hits = {
-            "dom_id": np.empty(n, np.int32),
-            "channel_id": np.empty(n, np.uint8),
-            "tdc": np.empty(n, np.uint32),
-            "tot": np.empty(n, np.uint8),
-        }
+        # two fifths of the bytes are modules, which the frames know too
+        modules = n if "dom_id" in wanted.get("hits", ()) else 0
+        hits = {"dom_id": np.empty(modules, np.int32), **together(n, _STORED)}
         kernel.frame_hits(raw, places, hit_offsets, dom_id, *hits.values())
+        if not modules:
+            del hits["dom_id"]
         daq, status, fifo = words["daq"], words["status"], words["fifo"]
         frames = {"dom_id": dom_id, "n_hits": n_hits, **status_columns(daq, status, fifo)}
-        if with_checks:
+        if "checks" in wanted.get("frames", ()):
             frames["checks"] = np.empty(len(dom_id), np.uint8)
             kernel.frame_checks(hit_offsets, daq, fifo, hits["channel_id"], hits["tdc"], frames["checks"])
         return Table("frames", frames, offsets), Table("hits", hits, hit_offsets[offsets])

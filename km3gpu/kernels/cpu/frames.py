@@ -193,14 +193,15 @@ def frame_hits(raw, places, offsets, frame_dom, dom_id, channel_id, tdc, tot):
     frame_dom : (n_frames,) int32 array
         Module of each frame.
     dom_id, channel_id, tdc, tot : (n_hits,) int32, uint8, uint32, uint8 arrays
-        Filled.
+        Filled; an empty `dom_id` is left alone.
     """
     for f in range(places.size):
         first = offsets[f]
         p = np.uint64(places[f])
+        if dom_id.size:
+            dom_id[first : offsets[f + 1]] = frame_dom[f]
         for i in range(first, offsets[f + 1]):
             q = p + np.uint64(HIT) * np.uint64(i - first)
-            dom_id[i] = frame_dom[f]
             channel_id[i] = raw[q]
             tdc[i] = little_4(
                 raw[q + np.uint64(1)], raw[q + np.uint64(2)], raw[q + np.uint64(3)], raw[q + np.uint64(4)]
