@@ -99,9 +99,14 @@ class Backend:
         Returns
         -------
         numpy.ndarray or cupy.ndarray
+            Its values are there when the call returns, for every stream of the
+            device (tables of a detector are shared by all threads).
         """
         if self.name == "cuda":
-            return _cupy().ascontiguousarray(_cupy().asarray(array))
+            there = _cupy().ascontiguousarray(_cupy().asarray(array))
+            if isinstance(array, np.ndarray):
+                self.synchronize()
+            return there
         return np.ascontiguousarray(self.to_host(array))
 
     @staticmethod

@@ -14,7 +14,7 @@ import concurrent.futures
 import contextlib
 import contextvars
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -22,9 +22,37 @@ from km3gpu import backend as _backend
 from km3gpu.backend import Backend
 from km3gpu.errors import BackendError
 
-__all__ = ["Event", "Stream"]
+__all__ = ["Event", "Stream", "lane"]
 
 T = TypeVar("T")
+
+_lanes = threading.local()
+
+
+@contextlib.contextmanager
+def lane(where: Backend) -> Iterator[None]:
+    """Let this thread work in a stream of its own within the block.
+
+    Threads that share a GPU then copy and compute beside each other: while one
+    waits for its file, others' work runs.  The stream is kept for the thread's
+    next block; all work is done when the block ends.  On the CPU threads are
+    streams already.
+
+    Parameters
+    ----------
+    where : Backend
+        Where the work is done; on a GPU the one that this thread uses.
+    """
+    if where.name != "cuda":
+        yield
+        return
+    kept: dict[int, Any] = _lanes.__dict__.setdefault("streams", {})
+    device = _backend.device_index()
+    if device not in kept:
+        kept[device] = where.xp.cuda.Stream(non_blocking=True)
+    with kept[device]:
+        yield
+        where.synchronize()
 
 
 class Event:

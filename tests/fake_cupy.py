@@ -1,7 +1,9 @@
-"""As much of cupy as the backend uses, on host memory: no GPU is at hand where this runs.
+"""As much of cupy as the package uses, on host memory: no GPU is at hand where this runs.
 
-It shows that the backend calls cupy as it should, in the right order; what a
-driver makes of it, only a GPU can show.
+It shows that the package calls cupy as it should, in the right order, and never
+brings an array to the host, or a host array to a kernel, without meaning to:
+where cupy refuses a numpy array, so does this.  What a driver makes of it, only
+a GPU can show.
 """
 
 from __future__ import annotations
@@ -13,9 +15,43 @@ from typing import Any
 
 import numpy as np
 
+# functions that the package asks of cupy; all are in cupy 14.1
+_FUNCTIONS = """
+    abs all any arange arccos arctan2 argsort ascontiguousarray bincount broadcast_to clip concatenate cos
+    cumsum diff empty flatnonzero floor full isfinite isin isnan lexsort logical_not maximum minimum nonzero
+    ones repeat rint searchsorted sin sqrt stack take unique where zeros zeros_like
+"""
+FUNCTIONS = frozenset(_FUNCTIONS.split())
+_METHODS = "astype copy view sum min max any all cumsum ravel argsort sort take repeat mean fill squeeze flatten nonzero round searchsorted dot clip argmax argmin prod std var"
 
-class DeviceArray:
-    """A host array that says it is on GPU 0."""
+
+def _host(value: Any, what: str) -> Any:
+    """Unwrap device arrays; refuse host arrays as cupy does."""
+    if isinstance(value, DeviceArray):
+        return value.host
+    if isinstance(value, np.ndarray):
+        raise TypeError(f"{what}: Unsupported type {type(value)}")
+    if isinstance(value, list | tuple) and any(isinstance(v, DeviceArray | np.ndarray) for v in value):
+        return type(value)(_host(v, what) for v in value)
+    return value
+
+
+def _device(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_device(v) for v in value)
+    return DeviceArray(np.asarray(value)) if isinstance(value, np.ndarray | np.generic) else value
+
+
+def call(function: Any, *args: Any, **options: Any) -> Any:
+    """Call a function of numpy on what device arrays hold."""
+    what = getattr(function, "__name__", str(function))
+    out = options.get("out")
+    got = function(*(_host(a, what) for a in args), **{k: _host(v, what) for k, v in options.items()})
+    return out if isinstance(out, DeviceArray) else _device(got)
+
+
+class DeviceArray(np.lib.mixins.NDArrayOperatorsMixin):
+    """A host array that says it is on GPU 0, and does not become one of the host's by itself."""
 
     def __init__(self, host: np.ndarray) -> None:
         self.host = host
@@ -26,6 +62,7 @@ class DeviceArray:
     size = property(lambda self: self.host.size)
     nbytes = property(lambda self: self.host.nbytes)
     flags = property(lambda self: self.host.flags)
+    T = property(lambda self: DeviceArray(self.host.T))
 
     @property
     def __cuda_array_interface__(self) -> dict[str, Any]:
@@ -37,11 +74,41 @@ class DeviceArray:
     def __dlpack__(self, **_: Any) -> Any:
         return self.host.__dlpack__()
 
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise TypeError("Implicit conversion to a NumPy array is not allowed. Please use `.get()`")
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        if method != "__call__":
+            raise TypeError(f"{ufunc.__name__}.{method} of a device array")
+        if (out := options.pop("out", None)) is not None:
+            options["out"] = out[0]
+        return call(ufunc, *inputs, **options)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
+        if function.__name__ not in FUNCTIONS:
+            raise TypeError(f"np.{function.__name__} of a device array")
+        return call(function, *args, **options)
+
     def __getitem__(self, index: Any) -> Any:
-        return self.host[index]
+        return _device(self.host[_host(index, "index")])
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self.host[_host(index, "index")] = _host(value, "assignment")
 
     def __len__(self) -> int:
         return len(self.host)
+
+    def __bool__(self) -> bool:
+        return bool(self.host)
+
+    def __int__(self) -> int:
+        return int(self.host)
+
+    def __float__(self) -> float:
+        return float(self.host)
+
+    def __index__(self) -> int:
+        return self.host.__index__()
 
     def get(self) -> np.ndarray:
         return self.host.copy()
@@ -49,11 +116,47 @@ class DeviceArray:
     def set(self, array: np.ndarray) -> None:
         self.host[...] = array
 
-    def reshape(self, shape: Any) -> DeviceArray:
-        return DeviceArray(self.host.reshape(shape))
+    def reshape(self, *shape: Any) -> DeviceArray:
+        return DeviceArray(self.host.reshape(*shape))
+
+    def tolist(self) -> Any:
+        return self.host.tolist()
+
+    def item(self) -> Any:
+        return self.host.item()
 
 
-def make(devices: int = 1) -> Any:
+def _method(name: str) -> Any:
+    return lambda self, *args, **options: call(getattr(self.host, name), *args, **options)
+
+
+for _name in _METHODS.split():
+    setattr(DeviceArray, _name, _method(_name))
+
+
+class Module(SimpleNamespace):
+    """The module itself: what `make` puts in, numpy's types, and its functions on device arrays."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name in FUNCTIONS:
+            function = getattr(np, name)
+
+            def on_device(*args: Any, **options: Any) -> Any:
+                if name in ("searchsorted", "lexsort") and not isinstance(args[0], DeviceArray):
+                    raise TypeError(f"cupy.{name} of {type(args[0])}")
+                if name == "lexsort":
+                    return DeviceArray(np.lexsort(args[0].host))
+                got = call(function, *args, **options)
+                return got if isinstance(got, DeviceArray | tuple) else _device(np.asarray(got))
+
+            return on_device
+        value = getattr(np, name)
+        if isinstance(value, type | float) or value is None:
+            return value  # dtypes, nan, inf
+        raise AttributeError(f"the stand-in for cupy has no {name!r}")
+
+
+def make(devices: int = 1, free: int = 11) -> Any:
     """Make a fresh module; ``log`` has what streams and events were told, by name of thread."""
     log: list[tuple[Any, ...]] = []
     here = threading.local()
@@ -113,13 +216,10 @@ def make(devices: int = 1) -> Any:
         used_bytes=lambda: 5, total_bytes=lambda: 9, free_all_blocks=lambda: log.append(("trim",))
     )
     default = Stream()
-    return SimpleNamespace(
+    return Module(
         log=log,
         DeviceArray=DeviceArray,
-        empty=lambda n, dtype: DeviceArray(np.empty(n, dtype)),
-        full=lambda n, value, dtype: DeviceArray(np.full(n, value, dtype)),
         asarray=asarray,
-        ascontiguousarray=lambda a: DeviceArray(np.ascontiguousarray(a.host)),
         from_dlpack=lambda a: DeviceArray(np.from_dlpack(a.host)),
         get_default_memory_pool=lambda: pool,
         cuda=SimpleNamespace(
@@ -132,7 +232,15 @@ def make(devices: int = 1) -> Any:
                 CUDARuntimeError=CUDARuntimeError,
                 getDeviceCount=lambda: devices,
                 getDevice=lambda: getattr(here, "device", 0),
-                memGetInfo=lambda: (11, 12),
+                memGetInfo=lambda: (free, free + 1),
+                getDeviceProperties=lambda _: {
+                    "name": b"Stand-in",
+                    "uuid": b"\1\2",
+                    "major": 9,
+                    "minor": 0,
+                    "totalGlobalMem": free + 1,
+                },
+                driverGetVersion=lambda: 12090,
             ),
         ),
     )

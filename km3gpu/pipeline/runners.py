@@ -10,7 +10,9 @@ from __future__ import annotations
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any
 
+from km3gpu import backend
 from km3gpu.errors import ConfigError
+from km3gpu.pipeline.batch import SYSTEMS, Jobs
 from km3gpu.pipeline.outcome import Outcome, Runner
 from km3gpu.pipeline.processes import ProcessRunner
 from km3gpu.pipeline.settings import RunSettings
@@ -117,7 +119,7 @@ def make_runner(settings: RunSettings, memory: int | None, scheduler: Any = None
     name = settings.runner
     scheduler = settings.scheduler if scheduler is None else scheduler
     if name == "auto":
-        name = "distributed" if scheduler is not None else "serial" if settings.workers == 1 else "processes"
+        name = "distributed" if scheduler is not None else _alone(settings, memory)
     if scheduler is not None and name != "distributed":
         raise ConfigError(
             f"a scheduler, but runner = {name!r}", remedy="take runner='distributed', or no scheduler"
@@ -134,7 +136,21 @@ def make_runner(settings: RunSettings, memory: int | None, scheduler: Any = None
         return ProcessRunner(settings.workers, settings.window, memory)
     from km3gpu.pipeline.cluster import DistributedRunner  # dask is slow to import
 
+    if name in SYSTEMS:
+        return DistributedRunner(Jobs(settings, memory), settings.workers, settings.window)
     return DistributedRunner(scheduler or "local", settings.workers, settings.window, memory)
+
+
+def _alone(settings: RunSettings, memory: int | None) -> str:
+    """Choose the runner for this machine.
+
+    On a GPU that is threads: each has a stream of its own and a chunk on its way, so that
+    reading, copying and work overlap, and no more chunks than workers are on the device.
+    """
+    if settings.workers == 1:
+        return "serial"
+    on_gpu = memory is None and backend.select(settings.backend).name == "cuda"
+    return "threads" if on_gpu else "processes"
 
 
 def kernel_threads(settings: RunSettings, runner: Runner) -> int:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from km3gpu import backend, io, kernels
+from km3gpu import backend, io, kernels, streams
 from km3gpu.chunk import Chunk, Origin, code_version
 from km3gpu.errors import BackendError
 from km3gpu.io.sink import Sink
@@ -132,7 +132,8 @@ def _run(task: Task, clock: _Clock) -> dict[str, object]:
     out = Path(task.out)
     check_input(task.source)
     where = backend.select(task.backend)
-    with kernels.threads(task.threads) if task.threads else contextlib.nullcontext():
+    own_threads = kernels.threads(task.threads) if task.threads else contextlib.nullcontext()
+    with own_threads, streams.lane(where):
         with clock.time("read"):
             chunk = _numbered(io.read_origin(task.origin, backend=where))
         n_in, bytes_in = chunk.n_events, chunk.nbytes

@@ -75,7 +75,7 @@ def reduce(matches, n, left, least, degree, place, shared):
             if i == who:
                 degree[i] = FAR
             elif degree[i] < GONE:
-                if (int(matches[i * WORDS + (who >> 5)]) >> (who & 31)) & 1:
+                if (int(matches[i * WORDS + (who >> 5)]) >> int(who & 31)) & 1:
                     degree[i] -= 1
                 if place[i] == left:
                     place[i] = free

@@ -1,0 +1,173 @@
+"""Plans on a GPU, with two stand-ins: arrays that behave as cupy's, and kernels that the simulator runs.
+
+The arrays refuse to become arrays of the host by themselves and the launches
+refuse arrays of the host, so a run that passes here has done all its work on the
+device, with the code that a GPU runs.  The results are those of the CPU, bit for
+bit where no sine or cosine is in them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+import km3gpu
+from km3gpu import backend, stages
+from km3gpu.kernels import launch
+from km3gpu.table import Ragged
+from tests import fake_cupy
+
+pytestmark = pytest.mark.cudasim
+
+DAQ = "testdata:online/muon_cc_daqevents.root"
+SLICES = "testdata:online/km3net_online.root"
+SIMULATED = "testdata:offline/mcv6.gsg_nue-CCHEDIS_1e4-1e6GeV.sirene.jte.jchain.aanet.1.root"
+RECORDED = "testdata:offline/km3net_offline.root"
+DETECTOR = "testdata:datx/KM3NeT_00000133_20221025.datx"
+ARCA = "testdata:detx/KM3NeT_-00000001_20171212.detx"
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Make a GPU of stand-ins; ``gpu.launches`` are the kernels that ran, and their streams."""
+    monkeypatch.delenv("KM3GPU_BACKEND", raising=False)
+    monkeypatch.setattr(launch, "_simulated", False)  # the host's arrays go to the CPU's drivers
+    cupy = fake_cupy.make(free=8 * 10**9)
+    monkeypatch.setattr(backend, "_cupy", lambda: cupy)
+    monkeypatch.setattr(backend, "why_no_gpu", lambda: None)
+    backend.cuda_device.cache_clear()
+    cupy.launches = []
+
+    def simulate(kernel: launch.Kernel, where: str, n: int, args: tuple[Any, ...]) -> int:
+        assert where == "cuda"
+        assert not any(isinstance(a, np.ndarray) for a in args), f"{kernel.name} got an array of the host"
+        cupy.launches.append((kernel.name, cupy.cuda.get_current_stream()))
+        host = [a.host if isinstance(a, fake_cupy.DeviceArray) else a for a in args]
+        slot = np.full(1, launch.NONE)
+        with launch._one_simulation:
+            kernel.driver("cuda")[launch.grid_of(kernel, n, simulated=True)](n, *host, slot)  # type: ignore[index]
+        return int(slot[0]) if kernel.checks else launch.NONE
+
+    monkeypatch.setattr(launch, "_run_cuda", simulate)
+    yield cupy
+    backend.cuda_device.cache_clear()
+
+
+CHAINS: dict[str, tuple[str, str | None, list[tuple[str, dict[str, Any]]]]] = {
+    "events": (
+        DAQ,
+        None,
+        [
+            ("calibrate", {"detector": DETECTOR}),
+            ("coincidences", {"l2_window": 20.0, "min_cos": 0.2}),
+            ("triggers", {}),
+            ("summarise", {}),
+            ("flag", {}),
+        ],
+    ),
+    "timeslices": (SLICES, "KM3NET_TIMESLICE_L1", [("veto", {"high_rate_veto": "drop"}), ("summarise", {})]),
+    "simulated": (
+        SIMULATED,
+        None,
+        [("calibrate", {"detector": ARCA, "mc_hits": True}), ("best_track", {}), ("truth", {})],
+    ),
+    "recorded": (
+        RECORDED,
+        None,
+        [("best_track", {}), ("locate", {"site": "arca"}), ("healpix", {})],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_stages_stay_on_the_device_and_give_what_the_cpu_gives(gpu: Any, name: str) -> None:
+    path, tree, chain = CHAINS[name]
+    source = km3gpu.open(path, tree=tree)
+    last = source.n_events if name == "recorded" else 1
+    here, there = (source.read(entries=(0, last), backend=b) for b in ("cpu", "cuda"))
+    for use, parameters in chain:
+        stage = stages.make(use, **parameters)
+        here, there = stage(here), stage(there)
+        assert here.counters == there.counters, use
+        for table in here.tables.values():
+            for column in table.columns:
+                ours, theirs = table.flat(column), there.tables[table.name].flat(column)
+                while isinstance(ours, Ragged):
+                    ours, theirs = ours.content, theirs.content
+                assert isinstance(theirs, fake_cupy.DeviceArray), (use, table.name, column)
+                assert theirs.dtype == ours.dtype
+                same = np.array_equal(ours, theirs.host, equal_nan=ours.dtype.kind == "f")
+                assert same or (
+                    use in ("locate", "healpix") and np.allclose(ours, theirs.host, rtol=0, atol=1e-12)
+                ), (use, table.name, column)
+    assert gpu.launches
+
+
+PLAN = f"""
+[source]
+files = ["{SLICES}"]
+tree = "KM3NET_EVENT"
+chunk = 1
+[[stage]]
+use = "calibrate"
+detector = "{DETECTOR}"
+unknown = "mark"
+[[stage]]
+use = "coincidences"
+[[sink]]
+format = "parquet"
+"""
+
+
+def test_a_run_gives_the_same_parts_from_streams_of_its_threads(gpu: Any, tmp_path: Path) -> None:
+    (tmp_path / "plan.toml").write_text(PLAN)
+
+    def parts(name: str, **options: Any) -> tuple[list[str], set[str]]:
+        result = km3gpu.run(tmp_path / "plan.toml", out=tmp_path / name, show=False, **options)
+        assert pq.read_table(result.outputs[0]).num_rows == 3
+        return [r.outputs[0].digest for r in result.receipts], {r.device for r in result.receipts}
+
+    expected, device = parts("cpu", backend="cpu")
+    assert device == {"cpu"}
+    assert not gpu.launches
+    assert parts("one", backend="cuda") == (expected, {"Stand-in"})
+    assert len({id(stream) for _, stream in gpu.launches}) == 1
+    gpu.launches.clear()
+    # more workers are threads, each with a stream of its own; and a GPU that is there is taken
+    assert parts("two", workers=2) == (expected, {"Stand-in"})
+    used = {id(stream): stream for _, stream in gpu.launches}
+    assert 1 <= len(used) <= 2
+    assert all(stream.non_blocking for stream in used.values())
+    assert {name for name, _ in gpu.launches} >= {
+        "decode.snapshot_hits",
+        "calibrate.hits",
+        "coincidence.mark",
+    }
+
+
+def test_a_chunk_that_the_device_cannot_hold_is_split(gpu: Any, tmp_path: Path) -> None:
+    class OutOfMemoryError(Exception):
+        """As cupy.cuda.memory.OutOfMemoryError, by name."""
+
+    simulated = launch._run_cuda
+    most = int(km3gpu.open(SLICES, tree="KM3NET_EVENT").read(tables="hits", backend="cpu").hits.counts.max())
+
+    refused: list[int] = []
+
+    def scarce(kernel: launch.Kernel, where: str, n: int, args: tuple[Any, ...]) -> int:
+        if kernel.name == "calibrate.hits" and n > most:
+            refused.append(n)
+            raise OutOfMemoryError("Out of memory allocating 1,000,000 bytes")
+        return simulated(kernel, where, n, args)
+
+    (tmp_path / "plan.toml").write_text(PLAN.replace("chunk = 1", "chunk = 3"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(launch, "_run_cuda", scarce)
+        result = km3gpu.run(tmp_path / "plan.toml", out=tmp_path / "out", show=False, backend="cuda")
+    assert sum(r.n_out for r in result.receipts) == 3
+    assert refused
+    assert not result.failures
