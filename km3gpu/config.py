@@ -141,14 +141,17 @@ def _as_type(key: str, value: Any, options: tuple[Any, ...], where: str) -> Any:
         elif kind is int:
             fits = isinstance(value, int) and not isinstance(value, bool)
         elif kind is tuple:
-            fits = isinstance(value, list | tuple) and all(isinstance(v, str) for v in value)
+            of = (int, float) if typing.get_args(option)[:1] == (float,) else str
+            fits = isinstance(value, list | tuple) and all(
+                isinstance(v, of) and not isinstance(v, bool) for v in value
+            )
             value = tuple(value) if fits else value
         else:
             fits = isinstance(value, kind)
         if fits:
             return value
     wanted = " or ".join(
-        _NAMES.get(typing.get_origin(o) or o, str(o)) for o in options if o is not type(None)
+        _NAMES.get(o) or _NAMES.get(typing.get_origin(o) or o, str(o)) for o in options if o is not type(None)
     )
     raise ConfigError(f"{key} = {value!r} is of the wrong type", where=where, remedy=f"give {wanted}")
 
@@ -159,6 +162,7 @@ _NAMES: dict[Any, str] = {
     str: "a text in quotes",
     bool: "true or false",
     tuple: "a list of texts",
+    tuple[float, ...]: "a list of numbers",
     dict: "a table",
 }
 _WORDS = {

@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from km3gpu.chunk import Chunk, Origin, file_digest
 from km3gpu.io.sink import Sink
+from km3gpu.pipeline.chosen import Chosen
+from km3gpu.pipeline.duplicates import without_duplicates
 from km3gpu.pipeline.receipt import Output, Receipt, sink_key
 from km3gpu.pipeline.task import part_name, publish
-from km3gpu.table import Column, Ragged, Table
+from km3gpu.stages.concat import concatenate
+from km3gpu.stages.stage import Stage
 
-__all__ = ["agrees", "concatenate", "damaged", "join", "merge"]
+__all__ = ["agrees", "damaged", "join", "merge"]
 
 
 def damaged(receipts: Sequence[Receipt], folder: Path) -> list[Receipt]:
@@ -39,7 +40,14 @@ def agrees(path: Path, output: Output) -> bool:
         return False
 
 
-def merge(sink: Sink, receipts: Sequence[Receipt], folder: Path, out: Path, provenance: str) -> Output:
+def merge(
+    sink: Sink,
+    receipts: Sequence[Receipt],
+    folder: Path,
+    out: Path,
+    provenance: str,
+    stages: Sequence[Stage] = (),
+) -> Output:
     """Put the parts of one sink together.
 
     Parameters
@@ -53,6 +61,8 @@ def merge(sink: Sink, receipts: Sequence[Receipt], folder: Path, out: Path, prov
         Folder of the merged file.
     provenance : str
         Record to embed, JSON.
+    stages : sequence of Stage
+        Of the plan; what one of them promises of the whole run is kept here.
 
     Returns
     -------
@@ -66,7 +76,8 @@ def merge(sink: Sink, receipts: Sequence[Receipt], folder: Path, out: Path, prov
     final = out / f"{sink.name}{sink.suffix}"
     temporary = out / f".{final.name}.{uuid.uuid4().hex[:12]}.tmp"
     try:
-        part = sink.merge([folder / n for n in names], temporary, provenance)
+        with without_duplicates(sink, stages, [folder / n for n in names], out) as parts:
+            part = sink.merge(parts, temporary, provenance)
         publish(temporary, final)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -80,39 +91,18 @@ def join(sink: Sink, halves: Sequence[Path], identity: str, origin: Origin, fold
     The part is the same, byte for byte, as the whole chunk would have given, so
     that the merged output does not tell how much memory a worker had.
     """
-    read = [sink.read(path) for path in halves]
-    tables = {n: concatenate([tables[n] for tables in read]) for n in read[0]}
     final = folder / part_name(identity, sink)
     temporary = folder / f"{final.name}.{uuid.uuid4().hex[:12]}.tmp"
+    inner: Any = sink.sink if isinstance(sink, Chosen) else sink  # its events were chosen before
     try:
-        part = sink.write(Chunk(origin, tables), temporary)
+        if hasattr(inner, "join"):
+            part = inner.join(halves, temporary)
+        else:
+            read = [inner.read(path) for path in halves]
+            tables = {n: concatenate([tables[n] for tables in read]) for n in read[0]}
+            part = inner.write(Chunk(origin, tables), temporary)
         publish(temporary, final)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     return Output(sink_key(sink), final.name, part.rows, part.bytes, part.digest)
-
-
-def concatenate(tables: Sequence[Table]) -> Table:
-    """Put tables of the same columns one after the other."""
-    first = tables[0]
-    columns = {c: _concatenate([t.flat(c) for t in tables]) for c in first.columns}
-    offsets = None if first.offsets is None else _offsets([t.offsets for t in tables])
-    attrs: dict[str, str] = {}
-    for table in tables:
-        attrs.update(table.attrs)
-    return Table(first.name, columns, offsets, attrs)
-
-
-def _concatenate(columns: Sequence[Column]) -> Column:
-    first = columns[0]
-    if not isinstance(first, Ragged):
-        return np.concatenate(columns)
-    content = _concatenate([c.content for c in columns])
-    return Ragged(_offsets([c.offsets for c in columns]), content, first.text)
-
-
-def _offsets(parts: Sequence[Any]) -> Any:
-    ends = np.cumsum([0, *(int(p[-1]) for p in parts)])
-    moved = [p[1:] + end for p, end in zip(parts, ends[:-1], strict=True)]
-    return np.concatenate([np.zeros(1, np.int64), *moved])

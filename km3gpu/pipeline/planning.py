@@ -14,6 +14,7 @@ from km3gpu.chunk import chunk_id, code_version
 from km3gpu.errors import ConfigError
 from km3gpu.io.filebytes import is_url
 from km3gpu.io.opened import open_file
+from km3gpu.pipeline.checking import check_columns
 from km3gpu.pipeline.plan import Input, Plan, PlannedChunk, identify
 from km3gpu.pipeline.receipt import sink_key
 from km3gpu.pipeline.recipe import Recipe
@@ -86,6 +87,7 @@ def _look(path: str, recipe: Recipe) -> tuple[Input, dict[str, tuple[str, ...]]]
     """Open one data file: what it is, and which of its columns are to be read."""
     source = io.open(path, tree=recipe.source.tree)
     columns = choose_columns(recipe, source.kind, source.tables, path)
+    check_columns(recipe, source.kind, columns, source.tables, path)
     about = dataclasses.replace(
         _input(path, "data", recipe.source.identity),
         uuid=source.uuid,
@@ -127,8 +129,9 @@ def choose_columns(
     """
     named = recipe.source.columns != SourceSettings.columns
     ends = [] if named and not recipe.stages else [sink.reads(kind) for sink in recipe.sinks]
+    must = [sink.requires(kind) for sink in recipe.sinks if hasattr(sink, "requires")]
     wanted: dict[str, dict[str, None]] = {
-        t: dict.fromkeys(cs) for t, cs in needed(recipe.stages, kind, ends).items()
+        t: dict.fromkeys(cs) for t, cs in needed(recipe.stages, kind, [*ends, *must]).items()
     }
     patterns = list(recipe.source.columns)
     if not recipe.stages and not named:

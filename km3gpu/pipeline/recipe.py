@@ -35,6 +35,7 @@ from km3gpu.io.parquet import ParquetSink
 from km3gpu.io.sink import Sink
 from km3gpu.pipeline import steps
 from km3gpu.pipeline.settings import RunSettings, SourceSettings
+from km3gpu.stages.deduplicate import Deduplicate
 from km3gpu.stages.stage import Stage
 from km3gpu.tomlfile import Document, Section, read_toml
 
@@ -76,6 +77,13 @@ class Recipe:
                 raise ConfigError(f"two sinks write {name!r}", where=where, remedy="give one another name")
             if name.startswith(".") or Path(name).name != name:
                 raise ConfigError(f"{name!r} is no name for a file", where=where, remedy="take a plain word")
+        once = any(isinstance(s, Deduplicate) for s in self.stages)
+        if once and any(s.format == "histogram" for s in self.sinks):
+            raise ConfigError(
+                "a histogram counts chunk by chunk, and cannot leave out duplicates of another chunk",
+                where=where,
+                remedy="deduplicate in one run, and count what it wrote in another",
+            )
 
     @property
     def history(self) -> tuple[str, ...]:
@@ -167,12 +175,14 @@ def read_recipe(
     stages: list[Stage] = []
     for i, section in enumerate(_tables(document, "stage")):
         stages.append(steps.make_stage(section, folder))
+        origins[f"stage.{i}.use"] = section.where("use")
         for f in dataclasses.fields(stages[-1]):
             origins[f"stage.{i}.{f.name}"] = section.where(f.name) if f.name in section.values else "default"
     sinks: list[Sink] = []
     for i, section in enumerate(_tables(document, "sink")):
         sink, where = steps.make_sink(section)
         sinks.append(sink)
+        origins[f"sink.{i}.format"] = section.where("format")
         origins |= {f"sink.{i}.{k}": v for k, v in where.items()}
     return Recipe(settings, tuple(stages), tuple(sinks), running.value, origins, name)
 

@@ -194,8 +194,7 @@ class RunDirectory:
 
     def clear(self, plan: Plan) -> None:
         """Remove what the run of `plan` wrote here, and only that; its open journal stays."""
-        names = [SINKS[s["format"]](name=s["name"]) for s in plan.recipe["sinks"]]
-        outputs = [s.name + s.suffix for s in names]
+        outputs = [s["name"] + SINKS[s["format"]].suffix for s in plan.recipe["sinks"]]
         others = [j.name for j in self.journals() if j.name != "journal.jsonl"]
         for name in (*_OWN, *outputs, *others):
             target = self.path / name

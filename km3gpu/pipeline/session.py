@@ -220,7 +220,8 @@ class Session:
             if stop:
                 return []
             bar.say(f"merging {sink.name}{sink.suffix}")
-            outputs.append(merge(sink, receipts, self.directory.parts, self.directory.path, record))
+            place = (self.directory.parts, self.directory.path)
+            outputs.append(merge(sink, receipts, *place, record, self.recipe.stages))
             give_back()
         manifest = {
             "format": "km3gpu manifest",

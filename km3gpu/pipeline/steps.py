@@ -16,9 +16,11 @@ from typing import Any
 from km3gpu import config, extras, stages
 from km3gpu.errors import ConfigError, Km3GpuError, closest
 from km3gpu.io.hdf5 import HDF5Sink
+from km3gpu.io.histogram_sink import HistogramSink
 from km3gpu.io.km3pipe import Km3PipeSink
 from km3gpu.io.parquet import ParquetSink
 from km3gpu.io.sink import Sink
+from km3gpu.pipeline.chosen import Chosen
 from km3gpu.stages.function import Function, imported
 from km3gpu.stages.stage import Stage
 from km3gpu.tomlfile import Section
@@ -34,7 +36,12 @@ __all__ = [
     "tuples",
 ]
 
-SINKS: dict[str, type[Any]] = {"parquet": ParquetSink, "hdf5": HDF5Sink, "km3pipe": Km3PipeSink}
+SINKS: dict[str, type[Any]] = {
+    "parquet": ParquetSink,
+    "hdf5": HDF5Sink,
+    "km3pipe": Km3PipeSink,
+    "histogram": HistogramSink,
+}
 
 _THEPIPE = "thepipe:"
 
@@ -205,12 +212,24 @@ def make_sink(section: Section) -> tuple[Sink, Mapping[str, str]]:
     if name not in SINKS:
         what = "a sink without 'format'" if name is None else f"unknown format {name!r}"
         raise ConfigError(what, where=section.where("format"), remedy=f"there is: {', '.join(SINKS)}")
-    got = config.resolve(SINKS[name], section=Section(section.document, section.key, options))
-    return got.value, got.origins
+    rest = Section(section.document, section.key, options)
+    where = options.pop("where", None)
+    maker = getattr(SINKS[name], "from_section", None)
+    got = config.resolve(SINKS[name], section=rest) if maker is None else maker(rest)
+    if where is None:
+        return got.value, got.origins
+    try:
+        chosen = Chosen(got.value, where)
+    except Km3GpuError as error:
+        error.where = section.where("where")
+        raise
+    return chosen, {**got.origins, "where": section.where("where")}
 
 
 def sink_to_json(sink: Any) -> dict[str, Any]:
     """Describe a sink as the table of a plan file would."""
+    if isinstance(sink, Chosen):
+        return {**sink_to_json(sink.sink), "where": sink.where}
     return {"format": sink.format, **dataclasses.asdict(sink)}
 
 

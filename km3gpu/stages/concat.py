@@ -56,6 +56,11 @@ class Concat(Stage):
         object.__setattr__(self, "tables", tuple(self.tables))
         object.__setattr__(self, "columns", tuple(self.columns))
 
+    @property
+    def declares(self) -> bool:
+        """Whether the columns were named."""
+        return bool(self.columns)
+
     def reads(self, kind: str) -> Columns:
         """Give the columns that were named; without, the tables as they are read."""
         return dict.fromkeys(self.tables, self.columns)

@@ -47,15 +47,15 @@ class Deduplicate(Stage):
 
     def reads(self, kind: str) -> Columns:
         """Give the columns that identify an event."""
+        return {"events": self.by or IDENTITY[:4]}
+
+    def requires(self, kind: str) -> Columns:
+        """Give the columns that were named; they must be named for offline files."""
         if not self.by and kind not in ("daq", "timeslices", "summaryslices"):
             raise ConfigError(
                 f"deduplicate cannot know what makes two {kind} events the same",
                 remedy="say by = ['run_id', 'trigger_counter'] or, within one simulation, by = ['id']",
             )
-        return {"events": self.by or IDENTITY[:4]}
-
-    def requires(self, kind: str) -> Columns:
-        """Give the columns that were named."""
         return {"events": self.by}
 
     def writes(self, kind: str) -> Columns:
@@ -69,7 +69,7 @@ class Deduplicate(Stage):
 
     def apply(self, chunk: Chunk) -> Result:
         """Drop the later ones, in every table."""
-        self.reads(chunk.source.kind)
+        self.requires(chunk.source.kind)
         [keep] = first_of_each([self.keys(chunk.events)])
         counters = {"events": float(len(keep)), "dropped": float((~keep).sum())}
         if keep.all():

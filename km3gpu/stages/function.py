@@ -66,6 +66,11 @@ class Function(Stage):
         """What the stage is called in counters and times."""
         return self.function.rpartition(":")[2]
 
+    @property
+    def declares(self) -> bool:
+        """Whether it was said what the function writes."""
+        return bool(self.columns_written)
+
     def reads(self, kind: str) -> Columns:
         """Give what was declared."""
         return _by_table(self.columns_read)

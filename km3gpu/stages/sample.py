@@ -42,7 +42,7 @@ class Sample(Stage):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by", check_names(self.by))
-        if isinstance(self.fraction, bool) or not 0.0 <= self.fraction <= 1.0:
+        if type(self.fraction) not in (int, float) or not 0.0 <= self.fraction <= 1.0:
             raise ConfigError(f"fraction = {self.fraction!r}", remedy="give 0 to 1")
         check_seed(self.seed)
 

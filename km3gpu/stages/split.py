@@ -49,7 +49,7 @@ class Split(Stage):
         items = tuple(self.shares.items()) if isinstance(self.shares, Mapping) else tuple(self.shares)
         remedy = "give names and fractions that add up to 1: {train = 0.9, test = 0.1}"
         for name, share in items:
-            if not name.isidentifier() or isinstance(share, bool) or not 0.0 <= share <= 1.0:
+            if not name.isidentifier() or type(share) not in (int, float) or not 0.0 <= share <= 1.0:
                 raise ConfigError(f"shares: {name} = {share!r}", remedy=remedy)
         if abs(sum(s for _, s in items) - 1.0) > 1e-9:
             raise ConfigError(f"shares add up to {sum(s for _, s in items):g}", remedy=remedy)

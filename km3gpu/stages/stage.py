@@ -93,6 +93,11 @@ class Stage(ABC):
         return json.dumps({"stage": self.name, **config}, sort_keys=True, separators=(",", ":"))
 
     @property
+    def declares(self) -> bool:
+        """Whether `writes` names every column that the stage makes."""
+        return True
+
+    @property
     def title(self) -> str:
         """What the stage is called in counters and times."""
         return self.name
