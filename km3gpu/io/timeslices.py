@@ -117,10 +117,10 @@ class TimeSlices:
         hit_offsets = counts_to_offsets(n_hits)
         n = int(hit_offsets[-1])
         # two fifths of the bytes are modules, which the frames know too
-        modules = n if "dom_id" in wanted.get("hits", ()) else 0
-        hits = {"dom_id": np.empty(modules, np.int32), **together(n, _STORED)}
+        named = "dom_id" in wanted.get("hits", ())
+        hits = {"dom_id": np.empty(n if named else 0, np.int32), **together(n, _STORED)}
         kernel.frame_hits(raw, places, hit_offsets, dom_id, *hits.values())
-        if not modules:
+        if not named:
             del hits["dom_id"]
         daq, status, fifo = words["daq"], words["status"], words["fifo"]
         frames = {"dom_id": dom_id, "n_hits": n_hits, **status_columns(daq, status, fifo)}
