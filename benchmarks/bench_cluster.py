@@ -18,6 +18,7 @@ from km3gpu.kernels.lookup import PmtLookup, build
 from km3gpu.kernels.segments import counts_to_offsets
 from km3gpu.stages.triggers import hits_for_triggers
 from km3gpu.trigger import finding, sets
+from km3gpu.trigger.roots import muon, shower
 
 DATA = Path(km3net_testdata.__file__).parent / "data"
 EVENTS = DATA / "online/muon_cc_daqevents.root"
@@ -48,8 +49,8 @@ def _triggers(repeats: int) -> list[Row]:
     roots = kernel.sites(level2.offsets, *(level2.columns[c] for c in places))
 
     def both(part: kernel.Sites) -> None:
-        finding._muon(part, hits, level2, parameters)
-        finding._shower(part, hits, level2, parameters)
+        muon(part, hits, level2, parameters)
+        shower(part, hits, level2, parameters)
 
     whole = alternate({"ours": lambda: both(roots)}, repeats)["ours"]
     slowest = 0.0
