@@ -27,6 +27,7 @@ def test_a_summary_file(data):
     assert first["sum_mc_hits_nhits"] == 1086
     assert first["sum_hits_nhits"] == 6629
     assert first["sum_trig_hits_nhits"] == 413
+    assert first["sum_casc_nhits_aashower"] == 819
     assert first["sum_jpptrack_ntrks"] == 12
     assert chunk.events.sum_mc_trks_tmuon_rec_stages.ndim == 2
     assert chunk.crkv_hits.flat("nhits").shape == (20, 3)
