@@ -20,6 +20,7 @@ from km3gpu.stages.healpix import Healpix, healpix
 from km3gpu.stages.light_select import LightSelect, light_select
 from km3gpu.stages.locate import Locate, locate
 from km3gpu.stages.map import Map, map_columns
+from km3gpu.stages.noise import noise
 from km3gpu.stages.quality import Quality
 from km3gpu.stages.sample import Sample, sample
 from km3gpu.stages.score import Score, score
@@ -80,6 +81,7 @@ __all__ = [
     "make",
     "map_columns",
     "needed",
+    "noise",
     "sample",
     "score",
     "score_truth",
