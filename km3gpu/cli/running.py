@@ -35,6 +35,8 @@ class Runner(StrEnum):
     THREADS = "threads"
     PROCESSES = "processes"
     DISTRIBUTED = "distributed"
+    SLURM = "slurm"
+    HTCONDOR = "htcondor"
 
 
 class Backend(StrEnum):

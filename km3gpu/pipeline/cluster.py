@@ -1,4 +1,4 @@
-"""Chunks on dask workers: a scheduler by address, a client, or a cluster on this machine.
+"""Chunks on dask workers: a scheduler by address, a client, a cluster on this machine, or jobs.
 
 Each chunk is one future that gives a receipt; no array travels.  Only as many
 futures as the window allows exist at a time.
@@ -7,6 +7,7 @@ futures as the window allows exist at a time.
 from __future__ import annotations
 
 import contextlib
+import math
 import queue
 import sys
 import time
@@ -16,6 +17,7 @@ import dask
 import distributed
 
 from km3gpu.errors import BackendError
+from km3gpu.pipeline.batch import Jobs
 from km3gpu.pipeline.faults import fault_of
 from km3gpu.pipeline.outcome import Outcome, lost
 from km3gpu.pipeline.sealed import run_sealed, seal
@@ -41,11 +43,12 @@ class DistributedRunner:
 
     Parameters
     ----------
-    scheduler : str or distributed.Client
+    scheduler : str, distributed.Client or Jobs
         Address (``"tcp://host:8786"``), ``"local"`` for a cluster on this
-        machine, or a client, which is left open.
+        machine, a client, which is left open, or jobs of a batch system, which
+        end with the run.
     workers : int
-        Workers of a local cluster.
+        Workers of a local cluster, or jobs.
     window : int
         Futures at a time; 0: two for each thread of the workers.
     memory : int, optional
@@ -62,7 +65,11 @@ class DistributedRunner:
     def __init__(self, scheduler: Any, workers: int = 1, window: int = 0, memory: int | None = None) -> None:
         self._ours = contextlib.ExitStack()
         self._ours.enter_context(dask.config.set(_SETTINGS))
-        if scheduler == "local":
+        self._jobs = scheduler if isinstance(scheduler, Jobs) else None
+        ours = scheduler == "local" or self._jobs is not None
+        if self._jobs is not None:
+            scheduler = self._ours.enter_context(self._jobs.cluster)
+        elif scheduler == "local":
             scheduler = self._ours.enter_context(
                 distributed.LocalCluster(
                     n_workers=workers,
@@ -82,7 +89,7 @@ class DistributedRunner:
                     f"no dask scheduler at {scheduler!r}: {error}",
                     remedy="start one with `dask scheduler`, and workers with `dask worker ADDRESS`",
                 ) from error
-        self.workers = max(sum(self._client.ncores().values()), workers if scheduler == "local" else 1)
+        self.workers = max(sum(self._client.ncores().values()), workers if ours else 1)
         self._fixed_window = window
         self._tasks: dict[str, tuple[Any, Task]] = {}
         self._done: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -91,6 +98,11 @@ class DistributedRunner:
     def room(self) -> list[str | None]:
         """Say how many more futures there may be."""
         return [None] * (self._window - len(self._tasks))
+
+    @property
+    def _patience(self) -> float:
+        """Seconds without any worker: jobs may wait in their queue as long as they are not refused."""
+        return math.inf if self._jobs is not None and not self._jobs.refused else NO_WORKERS
 
     @property
     def _window(self) -> int:
@@ -133,6 +145,8 @@ class DistributedRunner:
         if now - max(self._heard, self._looked) < LOOK:
             return
         self._looked = now
+        if self._jobs is not None:
+            self._jobs.check()
         try:
             workers = self._client.ncores()
         except (OSError, TimeoutError) as error:
@@ -141,7 +155,7 @@ class DistributedRunner:
             ) from error
         if workers:
             self._heard = now
-        elif now - self._heard > NO_WORKERS:
+        elif now - self._heard > self._patience:
             raise BackendError(
                 f"no dask worker for {now - self._heard:.0f} s",
                 where=self._client.scheduler.address,

@@ -12,10 +12,9 @@ from typing import Any
 
 from km3gpu import backend
 from km3gpu.errors import ConfigError
-from km3gpu.pipeline.batch import SYSTEMS, Jobs
 from km3gpu.pipeline.outcome import Outcome, Runner
 from km3gpu.pipeline.processes import ProcessRunner
-from km3gpu.pipeline.settings import RunSettings
+from km3gpu.pipeline.settings import BATCH, RunSettings
 from km3gpu.pipeline.task import Task, run_chunk
 
 __all__ = ["SerialRunner", "ThreadRunner", "kernel_threads", "make_runner"]
@@ -136,7 +135,9 @@ def make_runner(settings: RunSettings, memory: int | None, scheduler: Any = None
         return ProcessRunner(settings.workers, settings.window, memory)
     from km3gpu.pipeline.cluster import DistributedRunner  # dask is slow to import
 
-    if name in SYSTEMS:
+    if name in BATCH:
+        from km3gpu.pipeline.batch import Jobs
+
         return DistributedRunner(Jobs(settings, memory), settings.workers, settings.window)
     return DistributedRunner(scheduler or "local", settings.workers, settings.window, memory)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-__all__ = ["RunSettings", "SourceSettings"]
+__all__ = ["BATCH", "RUNNERS", "RunSettings", "SourceSettings"]
 
-RUNNERS = ("auto", "serial", "threads", "processes", "distributed")
+BATCH = ("slurm", "htcondor")
+RUNNERS = ("auto", "serial", "threads", "processes", "distributed", *BATCH)
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,8 @@ class SourceSettings:
     tree : str, optional
         Tree to read; the first with entries by default.
     chunk : int or str
-        Size of a chunk: events, or bytes when decompressed.
+        Size of a chunk: events, or bytes when decompressed; ``"auto"``: what
+        fits the memory of the backend that is free when the run is planned.
     columns : tuple of str
         Columns to read beside those that stages and sinks need, as
         ``table/column`` or ``table/*``; without stages all, unless these are named.
@@ -46,7 +48,8 @@ class RunSettings:
         Chunks in work at the same time.
     runner : str
         ``"serial"``, ``"threads"``, ``"processes"`` or ``"distributed"``;
-        ``"auto"`` takes processes for more than one worker.
+        ``"auto"`` takes processes for more than one worker.  ``"slurm"`` and
+        ``"htcondor"`` submit a job for each worker (see `km3gpu.pipeline.batch`).
     scheduler : str, optional
         Address of a dask scheduler, or ``"local"`` for a cluster on this machine.
     threads : int
@@ -64,6 +67,19 @@ class RunSettings:
     catalogue : str, optional
         Database of runs that this one is entered into: a path, ``"user"`` for
         the folder of the user's data, which is the default, or ``"none"``.
+    queue, account, walltime : str
+        Partition, account and longest time of jobs, as SLURM writes them.
+    disk : str
+        Disk of a job (HTCondor).
+    directives : tuple of str
+        More lines of the job's description, without ``#SBATCH``
+        (``"--constraint=avx2"``); for HTCondor ``"key = value"``.
+    prologue : tuple of str
+        Commands before the worker starts (``"source env/bin/activate"``).
+    interface : str, optional
+        Network interface on which workers and scheduler meet (``"ib0"``).
+    job_logs : str, optional
+        Folder for what jobs print.
     """
 
     workers: int = field(default=1, metadata={"minimum": 1})
@@ -75,3 +91,11 @@ class RunSettings:
     memory: str | None = None
     merge: bool = True
     catalogue: str | None = None
+    queue: str | None = None
+    account: str | None = None
+    walltime: str = "2:00:00"
+    disk: str = "1 GB"
+    directives: tuple[str, ...] = ()
+    prologue: tuple[str, ...] = ()
+    interface: str | None = None
+    job_logs: str | None = None
