@@ -16,6 +16,7 @@ from km3gpu.io.columns import column_type, read_column, row_offsets
 from km3gpu.io.rootfile import RootFile
 from km3gpu.io.roottree import Branch, Tree, read_tree
 from km3gpu.table import Table
+from tests.conftest import DATA
 from tests.io.trees import ROOT_FILES, open_tree, tree_names, write_jagged
 
 # Types of branches that have no columnar form of their own: nodes above other
@@ -69,6 +70,24 @@ def test_every_branch_is_what_uproot_reads(data, name):
                     assert ak.array_equal(ours, wanted, dtype_exact=exact, equal_nan=True), branch
                 compared[kind] += 1
     assert compared.total() > 5
+
+
+def test_how_many_branches_are_compared():
+    """Every branch is compared, a node above others, an offset of those, or one of the types named above."""
+    found: Counter[str] = Counter()
+    for name in ROOT_FILES:
+        file = RootFile(str(DATA / name))
+        for tree_name in tree_names(file):
+            for branch in read_tree(file, file.find(tree_name)).branches.values():
+                if column_type(branch):
+                    found["counts" if branch.counts else "compared"] += 1
+                else:
+                    found["nodes" if branch.n_children else branch.type_name] += 1
+    assert len(ROOT_FILES) >= 38
+    assert found.pop("compared") >= 4315
+    assert found.pop("counts") >= 138
+    assert found.pop("nodes") >= 530
+    assert set(found) <= NOT_COLUMNS
 
 
 @pytest.mark.parametrize(

@@ -4,17 +4,44 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import uproot
+from uproot.interpretation.jagged import AsJagged
+from uproot.interpretation.numerical import AsDtype
 
 import km3gpu
 from km3gpu.backend import Backend
 from km3gpu.errors import FormatError
 from km3gpu.io.baskets import entry_bytes
+from km3gpu.io.rootfile import RootFile
 from km3gpu.io.slices import bits
 from km3gpu.io.summaryslices import RATES, SummarySlices
-from tests.io.trees import open_tree
+from tests.conftest import DATA
+from tests.io.trees import ROOT_FILES, open_tree
 
 DUMP = "online/KM3NeT_00000049_00008456.summaryslice-167941"
 TREE = "KM3NET_SUMMARYSLICE"
+WITH_SLICES = [n for n in ROOT_FILES if RootFile(str(DATA / n)).find(TREE)]
+HEADER = np.dtype(
+    [
+        ("versions", "V18"),
+        ("detector_id", ">i4"),
+        ("run", ">i4"),
+        ("frame_index", ">i4"),
+        ("version", "V6"),
+        ("seconds", ">u4"),
+        ("cycles", ">u4"),
+    ]
+)
+FRAME = np.dtype(
+    [
+        ("dom_id", ">i4"),
+        ("daq", ">u4"),
+        ("status", ">u4"),
+        ("fifo", ">u4"),
+        ("others", "V8"),
+        ("rates", "u1", (31,)),
+    ]
+)
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +92,38 @@ def test_every_pmt_is_as_jpp_printed_it(data):
             assert (veto, full) == (str(int(hrv[row, pmt])), str(int(fifo[row, pmt])))
             n += 1
     assert n == 3193
+
+
+@pytest.mark.parametrize("name", WITH_SLICES)
+def test_every_frame_of_every_file(data, name):
+    """The bytes that uproot hands out, by NumPy's layouts."""
+    with uproot.open(data / name) as f:
+        tree = f[TREE]
+        branches = {b.name: b for b in tree.itervalues(recursive=True)}
+        entries = branches["vector<KM3NETDAQ::JDAQSummaryFrame>"].array(
+            AsJagged(AsDtype(FRAME), header_bytes=10), library="np"
+        )
+        headers = branches["KM3NETDAQ::JDAQSummarysliceHeader"].array(AsDtype(HEADER), library="np")
+    ours = km3gpu.open(data / name, tree=TREE)
+    chunk = ours.read(tables="events", backend="cpu")
+    seconds = headers["seconds"] & 0x7FFFFFFF
+    wanted = seconds.astype("i8") * 10**9 + headers["cycles"].astype("i8") * 16
+    assert np.array_equal(chunk.events.flat("time_ns"), wanted)
+    assert np.array_equal(chunk.events.flat("white_rabbit"), headers["seconds"] >> 31 == 1)
+    for column, field in (("det_id", "detector_id"), ("run_id", "run"), ("frame_index", "frame_index")):
+        assert np.array_equal(chunk.events.flat(column), headers[field])
+    columns = [f"frames/{c}" for c in (*ours.tables["frames"], "rate_codes")]
+    frames = ours.read(columns=columns, backend="cpu").frames
+    rows = np.concatenate([np.zeros(0, FRAME), *entries])
+    assert frames.counts.tolist() == [len(e) for e in entries]
+    assert np.array_equal(frames.flat("dom_id"), rows["dom_id"])
+    assert np.array_equal(frames.flat("rate_codes"), rows["rates"])
+    assert np.array_equal(frames.flat("hrv"), rows["status"] & 0x7FFFFFFF)
+    assert np.array_equal(frames.flat("fifo"), rows["fifo"] & 0x7FFFFFFF)
+    assert np.array_equal(frames.flat("white_rabbit"), rows["status"] >> 31 == 1)
+    assert np.array_equal(frames.flat("udp_trailer"), rows["fifo"] >> 31 == 1)
+    assert np.array_equal(frames.flat("udp_packets"), rows["daq"] & 0xFFFF)
+    assert np.array_equal(frames.flat("udp_highest"), rows["daq"] >> 16)
 
 
 def test_the_run_of_a_thousand_slices(data):

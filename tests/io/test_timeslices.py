@@ -7,6 +7,8 @@ import struct
 
 import numpy as np
 import pytest
+import uproot
+from uproot.interpretation.numerical import AsDtype
 
 import km3gpu
 from km3gpu.errors import FormatError
@@ -130,6 +132,26 @@ def test_every_frame_is_what_a_slow_parser_reads(data, name, tree):
         assert np.array_equal(chunk.hits.flat(column), hits[column])
     modules = np.repeat([f[0] for f in frames], [len(f[2]) for f in frames])
     assert np.array_equal(chunk.hits.flat("dom_id"), modules)
+
+
+@pytest.mark.parametrize("name", [n for n in ROOT_FILES if n.startswith("online/")])
+@pytest.mark.parametrize("tree", TREES)
+def test_times_are_those_that_uproot_reads(data, name, tree):
+    events = km3gpu.open(data / name, tree=tree).read("events", backend="cpu").events
+    with uproot.open(data / name) as f:
+        branches = {b.name: b for b in f[tree].itervalues(recursive=True)}
+        leaves = ["timeslice_start.UTC_seconds", "timeslice_start.UTC_16nanosecondcycles"]
+        if leaves[0] in branches:
+            seconds, cycles = (branches[n].array(library="np") for n in leaves)
+        else:  # an object; uproot overlooks the six bytes in front of it
+            one = "timeslice_start" if "timeslice_start" in branches else "KM3NETDAQ::JDAQTimesliceHeader"
+            before = "V6" if one == "timeslice_start" else "V36"
+            layout = AsDtype(np.dtype([("before", before), ("s", ">u4"), ("c", ">u4")]))
+            times = branches[one].array(layout, library="np")
+            seconds, cycles = times["s"], times["c"]
+    wanted = (seconds & 0x7FFFFFFF).astype("i8") * 10**9 + cycles.astype("i8") * 16
+    assert np.array_equal(events.flat("time_ns"), wanted)
+    assert len(events) == len(wanted)
 
 
 @pytest.mark.parametrize("name", [n for n in ROOT_FILES if n.startswith("online/")])
