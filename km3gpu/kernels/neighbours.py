@@ -13,7 +13,7 @@ import numpy as np
 from km3gpu import backend as _backend
 from km3gpu.errors import KernelError
 from km3gpu.kernels import segments as _segments
-from km3gpu.kernels import triggers as _triggers
+from km3gpu.kernels import sites as _sites
 from km3gpu.kernels.arrays import exactly, same_length
 from km3gpu.kernels.cpu import neighbours as _cpu
 from km3gpu.kernels.launch import Kernel, run, where_of
@@ -91,13 +91,13 @@ class Neighbourhood:
             )
         xp = _backend.namespace(t)
         n = len(t)
-        self._sites = _triggers.sites(offsets, xp.zeros(n, _I4), pos_x, pos_y, pos_z, t)
+        self._sites = _sites.sites(offsets, xp.zeros(n, _I4), pos_x, pos_y, pos_z, t)
         self._where = where_of(self._sites.t)
         self._segment = _segments.expand(self._sites.offsets)
         order = self._sites.order
         self._owner = order if owner is None else exactly(owner, _I8, "owner")[order]
         same_length(t=t, owner=self._owner)
-        ticks, c = _triggers.TICKS_PER_M, _triggers.SPEED_OF_LIGHT
+        ticks, c = _sites.TICKS_PER_M, _sites.SPEED_OF_LIGHT
         # one tick more: two times that are rounded may be one farther apart than they were
         radius, time, slowness = near.radius * ticks, near.time * c * ticks + 1.0, near.slowness * c
         self._near = (time, slowness * slowness, radius * radius, time + slowness * radius)
