@@ -10,7 +10,10 @@ import typer
 from km3gpu.cli.command import command
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from km3gpu.pipeline import Plan, Recipe
+    from km3gpu.pipeline.footprint import Step
 
 __all__ = ["register"]
 
@@ -30,7 +33,8 @@ def register(app: typer.Typer) -> None:
             typer.Argument(metavar="FILE", help="Inputs, instead of those of the plan."),
         ] = None,
         chunk: Annotated[
-            str | None, typer.Option(metavar="SIZE", help="Size of a chunk: events, or bytes as '64 MB'.")
+            str | None,
+            typer.Option(metavar="SIZE", help="Size of a chunk: events, '64 MB' or auto."),
         ] = None,
         chunks: Annotated[bool, typer.Option("--chunks", help="List every chunk.")] = False,
         as_json: Annotated[bool, typer.Option("--json", help="Print the plan itself.")] = False,
@@ -63,11 +67,41 @@ def _plain(recipe: Recipe, plan: Plan) -> dict[str, Any]:
         "run": asdict(recipe.run),
         "origins": dict(recipe.origins),
         "memory_per_worker": _BASE + _PER_BYTE * max(sizes),
+        "memory_steps": [s._asdict() for s in _footprint(recipe, plan)],
         "chunks": [
             {"id": c.id, "path": c.origin.path, "entries": [c.origin.start, c.origin.stop], "bytes": n}
             for c, n in zip(plan.chunks, sizes, strict=True)
         ],
     }
+
+
+def _footprint(recipe: Recipe, plan: Plan) -> tuple[Step, ...]:
+    """Count the bytes per hit of each step."""
+    from km3gpu.pipeline.footprint import footprint
+
+    columns: dict[str, tuple[str, ...]] = {}
+    for name in plan.chunks[0].origin.columns:
+        table, _, column = name.partition("/")
+        columns[table] = (*columns.get(table, ()), column)
+    return footprint(recipe.stages, plan.chunks[0].origin.kind, columns)
+
+
+def _memory(recipe: Recipe, plan: Plan, largest: int) -> Table:
+    """Show what each step of the largest chunk has alive where the arrays are."""
+    from km3gpu import backend
+    from km3gpu.cli.printing import bytes_text, grid
+    from km3gpu.errors import BackendError
+
+    try:
+        where = backend.select(recipe.run.backend)
+        free = f"{where.name}, {bytes_text(where.free_memory())} free"
+    except BackendError as error:
+        free = f"{recipe.run.backend}: {error.what}"
+    steps = _footprint(recipe, plan)
+    per_hit = largest / steps[0].left
+    rows = [(s.name, f"{s.highest:.0f}", f"{s.left:.0f}", bytes_text(per_hit * s.highest)) for s in steps]
+    title = f"arrays of a chunk ({free}, {recipe.run.workers} at once)"
+    return grid(title, ("step", ">highest [B/hit]", ">after [B/hit]", ">largest chunk"), rows)
 
 
 def _tables(recipe: Recipe, plan: Plan, every: bool) -> list[Any]:
@@ -109,6 +143,7 @@ def _tables(recipe: Recipe, plan: Plan, every: bool) -> list[Any]:
                 ("workers", f"{recipe.run.workers} ({recipe.origins.get('run.workers', 'default')})"),
             ],
         ),
+        _memory(recipe, plan, max(sizes)),
     ]
     if every:
         rows = [

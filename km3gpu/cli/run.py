@@ -63,7 +63,8 @@ def register(app: typer.Typer) -> None:
         threads: Threads = None,
         backend: BackendOption = None,
         chunk: Annotated[
-            str | None, typer.Option(metavar="SIZE", help="Size of a chunk: events, or bytes as '64 MB'.")
+            str | None,
+            typer.Option(metavar="SIZE", help="Size of a chunk: events, '64 MB' or auto."),
         ] = None,
         memory: Memory = None,
         check_calibration: Annotated[

@@ -15,6 +15,7 @@ from km3gpu.errors import ConfigError
 from km3gpu.io.filebytes import is_url
 from km3gpu.io.opened import open_file
 from km3gpu.pipeline.checking import check_columns
+from km3gpu.pipeline.footprint import auto_chunk
 from km3gpu.pipeline.plan import Input, Plan, PlannedChunk, identify
 from km3gpu.pipeline.receipt import sink_key
 from km3gpu.pipeline.recipe import Recipe
@@ -61,6 +62,9 @@ def make_plan(recipe: Recipe, files: Iterable[str] | None = None) -> Plan:
     inputs = [i for i, _ in data] + [_input(p, "calibration") for p in calibration]
     chunks = []
     history = recipe.history
+    if recipe.source.chunk == "auto":
+        size = auto_chunk(recipe, data[0][0].kind, data[0][1])
+        recipe = replace(recipe, source=replace(recipe.source, chunk=size))
     for i, columns in data:
         for origin in io.open(i.path, tree=i.tree).origins(recipe.source.chunk, columns=columns):
             whole = replace(origin, digest=i.digest, uuid=i.uuid)

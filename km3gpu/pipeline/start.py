@@ -129,6 +129,10 @@ def run(
     share = None if part is None else _share(part)
     if share is not None and existing != "resume":
         raise ConfigError(f"a slice cannot {existing} a directory that others share", remedy="take 'resume'")
+    if recipe.source.chunk == "auto" and existing != "replace" and (before := directory.plan()) is not None:
+        # going on means the same chunks, whatever memory is free today
+        size = before.recipe["source"]["chunk"]
+        recipe = dataclasses.replace(recipe, source=dataclasses.replace(recipe.source, chunk=size))
     return _run(make_plan(recipe, named), recipe, directory, existing, scheduler, show, began, share)
 
 

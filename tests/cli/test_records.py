@@ -54,6 +54,10 @@ def test_a_plan_is_shown_and_nothing_is_written(km3gpu, plan, tmp_path):
     assert km3gpu("plan", "--chunks", plan).out.count("muon_cc_daqevents.root") == 4
     found = json.loads(km3gpu("plan", "--json", "--chunk", "50", plan).out)
     assert [c["entries"] for c in found["chunks"]] == [[i, i + 50] for i in range(0, 250, 50)]
+    assert [s["name"] for s in found["memory_steps"]] == ["read", "calibrate", "coincidences"]
+    assert "largest chunk" in said.out
+    auto = json.loads(km3gpu("plan", "--json", "--chunk", "auto", plan).out)
+    assert len(auto["chunks"]) == 1
     assert sorted(plan.parent.iterdir()) == before
 
 

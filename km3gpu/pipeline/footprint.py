@@ -1,0 +1,134 @@
+"""Memory of a chunk on its way through the stages, counted before anything is read.
+
+Bytes per hit, since hits are what grows: from the columns that are read and made
+(`km3gpu.schema` has their types) and from what a stage has alive beside them.
+From these and from the free memory of the backend comes the size of chunks where
+a plan says ``chunk = "auto"``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from km3gpu import backend, schema
+from km3gpu.errors import BackendError, UnknownNameError
+from km3gpu.pipeline.recipe import Recipe
+from km3gpu.stages.stage import Columns, Stage
+
+__all__ = ["Step", "auto_chunk", "footprint"]
+
+# what a stage has alive beside its columns, bytes per hit; a test holds it against measured memory
+_SCRATCH = {"calibrate": 26.0, "coincidences": 40.0, "triggers": 120.0}
+_ANY_SCRATCH = 32.0
+# coincidences and triggered events per hit, at most: tables with fewer rows than there are hits
+_SPARSE = {"clusters": 0.5, "triggers": 0.01, "scores": 0.01, "frames": 0.01}
+_PER_HIT = ("hits", "triggered_hits", "mc_hits")
+_RAW = 10.0  # of a hit in a DAQ file, decoded on the backend
+_RESERVE = 0.2  # share of the free memory left alone: tables of the detector, offsets, rounding
+_LARGEST = {"cpu": 64e6, "cuda": 512e6, "cudasim": 64e6}  # beyond this a chunk is no faster
+
+
+class Step(NamedTuple):
+    """Memory of one step.
+
+    Attributes
+    ----------
+    name : str
+        ``"read"``, or the stage.
+    highest, left : float
+        Bytes per hit that are alive at its highest point, and after it.
+    """
+
+    name: str
+    highest: float
+    left: float
+
+
+def footprint(stages: Sequence[Stage], kind: str, columns: Columns) -> tuple[Step, ...]:
+    """Count the bytes per hit that each step of a plan has alive.
+
+    Parameters
+    ----------
+    stages : sequence of Stage
+        In the order they are applied.
+    kind : str
+        Kind of the file.
+    columns : mapping of str to tuple of str
+        Columns that are read, by table.
+
+    Returns
+    -------
+    tuple of Step
+        The first is ``"read"``; what it leaves is the size of a hit as it is read.
+    """
+    main = _main(columns)
+    there = {(main, c) for c in columns.get(main, ())}
+    alive = sum(_width(kind, main, c) for c in columns.get(main, ())) or 1.0
+    steps = [Step("read", alive + (_RAW if kind in ("daq", "timeslices") else 0.0), alive)]
+    for stage in stages:
+        made = 0.0
+        for table, names in stage.writes(kind).items():
+            share = 1.0 if table == main else _SPARSE.get(table, 0.0)
+            new = [c for c in names if (table, c) not in there]
+            made += share * sum(_width(kind, table, c) for c in new)
+            there.update((table, c) for c in new)
+        scratch = _SCRATCH.get(stage.name, _ANY_SCRATCH)
+        steps.append(Step(stage.name or type(stage).__name__, alive + made + scratch, alive + made))
+        alive += made
+    return tuple(steps)
+
+
+def auto_chunk(recipe: Recipe, kind: str, columns: Columns) -> str:
+    """Give the size of a chunk that fits the memory which is free now.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Its stages, its backend and the chunks that are on their way at once.
+    kind, columns
+        As for `footprint`.
+
+    Returns
+    -------
+    str
+        As ``[source] chunk`` takes it: a power of two bytes, so that machines
+        that differ little make the same chunks.
+
+    Raises
+    ------
+    BackendError
+        There is too little memory for any.
+    """
+    where = backend.select(recipe.run.backend)
+    steps = footprint(recipe.stages, kind, columns)
+    growth = max(s.highest for s in steps) / steps[0].left
+    free = where.free_memory()
+    fits = min(free * (1 - _RESERVE) / recipe.run.workers / growth, _LARGEST[where.name])
+    if fits < 1e5:
+        raise BackendError(
+            f"{free} bytes of free memory are too few for {recipe.run.workers} chunks at once",
+            remedy="free memory, take fewer workers, or give the size of a chunk",
+        )
+    return f"{1 << (int(fits).bit_length() - 1)} B"
+
+
+def _main(columns: Mapping[str, Sequence[str]]) -> str:
+    """Give the table whose rows are counted: hits where they are read, else the widest."""
+    found = next((t for t in _PER_HIT if t in columns), None)
+    return found or max(columns, key=lambda t: len(columns[t]), default="hits")
+
+
+def _width(kind: str, table: str, column: str) -> float:
+    """Give the bytes of one value of a column in memory; 8 where the schema does not know it."""
+    try:
+        field = schema.field(table, column)
+    except UnknownNameError:
+        return 8.0
+    dtype = field.daq_dtype if kind in ("daq", "timeslices") and field.daq_dtype else field.dtype
+    try:
+        return float(np.dtype(dtype).itemsize) or 8.0
+    except TypeError:  # a list, or text
+        return 16.0

@@ -1,0 +1,104 @@
+"""Memory counted before anything is read: held against what is measured, and what chunks follow from it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import tracemalloc
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import km3gpu
+from km3gpu import backend, stages
+from km3gpu.backend import Backend, using_pool
+from km3gpu.errors import BackendError
+from km3gpu.io.dataset import parse_size
+from km3gpu.kernels import threads
+from km3gpu.memory import Pool
+from km3gpu.pipeline import make_plan, read_recipe
+from km3gpu.pipeline.footprint import auto_chunk, footprint
+
+from .conftest import DETECTOR, ONLINE
+
+COLUMNS = {"hits": ("dom_id", "channel_id", "tdc", "tot"), "events": ("time_ns",)}
+
+
+def chain() -> list[stages.Stage]:
+    parameters = {"calibrate": {"detector": DETECTOR}, "coincidences": {"l2_window": 20.0, "min_cos": 0.2}}
+    names = ("calibrate", "coincidences", "triggers", "summarise")
+    return [stages.make(n, **parameters.get(n, {})) for n in names]
+
+
+def test_each_stage_keeps_within_its_plan_and_not_by_far() -> None:
+    chunk = km3gpu.open(ONLINE).read(entries=(0, 60), tables=("hits", "events"), backend="cpu")
+    n = len(chunk.hits)
+    steps = footprint(chain(), "daq", COLUMNS)
+    assert steps[0].left == chunk.hits.nbytes // n == 10
+    with threads(1):
+        for stage, planned in zip(chain(), steps[1:], strict=True):
+            stage(chunk)  # compiled
+            with using_pool(Pool(keep=0)):
+                tracemalloc.start()
+                after = stage(chunk)
+                peak = tracemalloc.get_traced_memory()[1]
+                tracemalloc.stop()
+            measured = (peak + chunk.nbytes) / n
+            assert 0.4 * planned.highest <= measured <= planned.highest, stage.name
+            chunk = after
+            assert chunk.nbytes / n <= planned.left + 1, stage.name
+
+
+def test_what_is_left_is_there_in_the_next_step() -> None:
+    steps = footprint(chain(), "daq", COLUMNS)
+    assert [s.name for s in steps] == ["read", "calibrate", "coincidences", "triggers", "summarise"]
+    assert all(s.highest >= s.left for s in steps)
+    assert all(b.highest >= a.left for a, b in itertools.pairwise(steps))
+    # columns that are there already are replaced, not added
+    calibrate = chain()[0]
+    once, again = footprint([calibrate, calibrate], "daq", COLUMNS)[1:]
+    assert again.left == once.left
+    assert footprint([], "offline", {}) == footprint([], "offline", {"tracks": ()})
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    path = tmp_path / "plan.toml"
+    path.write_text(
+        f'[source]\nfiles = ["{ONLINE}"]\nchunk = "auto"\n[[stage]]\nuse = "calibrate"\n'
+        f'detector = "{DETECTOR}"\n[[stage]]\nuse = "coincidences"\n[[sink]]\nformat = "parquet"\n'
+    )
+    return path
+
+
+def test_chunks_follow_the_free_memory(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = read_recipe(recipe, run={"backend": "cuda", "workers": 3})
+    monkeypatch.setattr(backend, "why_no_gpu", lambda: None)
+    free = 16 * 10**9
+    monkeypatch.setattr(Backend, "free_memory", lambda self: free)
+    size = parse_size(auto_chunk(made, "daq", COLUMNS))
+    steps = footprint(made.stages, "daq", COLUMNS)
+    need = 3 * size / steps[0].left * max(s.highest for s in steps)
+    assert 0.4 * free <= need <= 0.8 * free
+    # on the CPU a chunk need not be larger than what is worth reading at once
+    assert (
+        parse_size(auto_chunk(replace(made, run=replace(made.run, backend="cpu")), "daq", COLUMNS)) == 2**25
+    )
+    free = 10**6
+    with pytest.raises(BackendError, match="1000000 bytes of free memory are too few for 3 chunks at once"):
+        auto_chunk(made, "daq", COLUMNS)
+
+
+def test_a_run_goes_on_with_the_chunks_that_it_began_with(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Backend, "free_memory", lambda self: 10**7)
+    plan = make_plan(read_recipe(recipe))
+    assert len(plan.chunks) > 5
+    first = km3gpu.run(recipe, out=tmp_path / "out", show=False, backend="cpu", part="1/5")
+    monkeypatch.setattr(Backend, "free_memory", lambda self: 10**11)
+    assert len(make_plan(read_recipe(recipe)).chunks) == 1
+    result = km3gpu.run(recipe, out=tmp_path / "out", show=False, backend="cpu")
+    assert len(result.receipts) == len(first.plan.chunks) == len(plan.chunks)
+    assert json.loads((tmp_path / "out/plan.json").read_text())["recipe"]["source"]["chunk"].endswith(" B")
