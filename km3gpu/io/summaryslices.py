@@ -27,6 +27,9 @@ _HEADER = "KM3NETDAQ::JDAQSummarysliceHeader"
 _FRAMES = "vector<KM3NETDAQ::JDAQSummaryFrame>"
 
 
+_SPARE = {"status_3": 16, "status_4": 20}  # where they begin in a frame
+
+
 class SummarySlices:
     """Rates and status of all modules, one slice per 100 ms frame.
 
@@ -49,8 +52,8 @@ class SummarySlices:
         return {"events": EVENTS, "frames": ("dom_id", "rates", *STATUS)}
 
     def hidden(self, table: str) -> tuple[str, ...]:
-        """Give the columns that are read only by name: the bytes that the rates are stored as."""
-        return ("rate_codes",) if table == "frames" else ()
+        """Give the columns that are read only by name: bytes of the rates, and spare words."""
+        return ("rate_codes", *_SPARE) if table == "frames" else ()
 
     def edges(self) -> list[int]:
         """Give the basket boundaries of the frames."""
@@ -112,4 +115,9 @@ class SummarySlices:
         }
         if "rates" in names:
             columns["rates"] = RATES[codes]
+        for name in set(names) & set(_SPARE):
+            at = np.repeat(starts[:-1] - offsets[:-1] * kernel.SUMMARY_FRAME, counts)
+            at += kernel.SUMMARY_HEADER + np.arange(n) * kernel.SUMMARY_FRAME + _SPARE[name]
+            words = raw[at[:, None] + np.arange(4)]
+            columns[name] = words.view(">u4")[:, 0].astype(np.uint32)
         return columns, offsets

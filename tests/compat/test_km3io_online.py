@@ -87,6 +87,8 @@ def test_summary_slices(reader):
     assert chunk.headers.frame_index.to_list() == [126, 127, 128]
     first = chunk.slices[0]
     assert first.dom_id[0] == 806451572
+    channels = [f"ch{c}" for c in range(31)]
+    assert first.fields == ["dom_id", "dq_status", "hrv", "fifo", "status3", "status4", *channels]
 
     def frame(dom):
         return first[first.dom_id == dom]

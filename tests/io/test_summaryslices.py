@@ -38,7 +38,8 @@ FRAME = np.dtype(
         ("daq", ">u4"),
         ("status", ">u4"),
         ("fifo", ">u4"),
-        ("others", "V8"),
+        ("status_3", ">u4"),
+        ("status_4", ">u4"),
         ("rates", "u1", (31,)),
     ]
 )
@@ -112,12 +113,14 @@ def test_every_frame_of_every_file(data, name):
     assert np.array_equal(chunk.events.flat("white_rabbit"), headers["seconds"] >> 31 == 1)
     for column, field in (("det_id", "detector_id"), ("run_id", "run"), ("frame_index", "frame_index")):
         assert np.array_equal(chunk.events.flat(column), headers[field])
-    columns = [f"frames/{c}" for c in (*ours.tables["frames"], "rate_codes")]
+    columns = [f"frames/{c}" for c in (*ours.tables["frames"], "rate_codes", "status_3", "status_4")]
     frames = ours.read(columns=columns, backend="cpu").frames
     rows = np.concatenate([np.zeros(0, FRAME), *entries])
     assert frames.counts.tolist() == [len(e) for e in entries]
     assert np.array_equal(frames.flat("dom_id"), rows["dom_id"])
     assert np.array_equal(frames.flat("rate_codes"), rows["rates"])
+    for word in ("status_3", "status_4"):
+        assert np.array_equal(frames.flat(word), rows[word])
     assert np.array_equal(frames.flat("hrv"), rows["status"] & 0x7FFFFFFF)
     assert np.array_equal(frames.flat("fifo"), rows["fifo"] & 0x7FFFFFFF)
     assert np.array_equal(frames.flat("white_rabbit"), rows["status"] >> 31 == 1)

@@ -170,10 +170,6 @@ class SummarysliceReader:
         A ROOT file.
     step_size : int
         Slices per chunk.
-
-    Notes
-    -----
-    The frames lack ``status3`` and ``status4``, which the DAQ never fills.
     """
 
     def __init__(self, fobj: str | os.PathLike[str], step_size: int = 1000) -> None:
@@ -191,7 +187,7 @@ class SummarysliceReader:
         chunk = self._source.read(
             tables="events",
             columns={"frames": ("dom_id", "rate_codes", "hrv", "fifo", "white_rabbit", "udp_trailer",
-                                "udp_packets", "udp_highest")},
+                                "udp_packets", "udp_highest", "status_3", "status_4")},
             entries=(start, min(start + self._step_size, self._source.n_events)),
             backend="cpu",
         )  # fmt: skip
@@ -267,6 +263,8 @@ def _frames(frames: Table) -> Any:
         "dq_status": highest | frames.flat("udp_packets"),
         "hrv": frames.flat("hrv") | wr,
         "fifo": frames.flat("fifo") | trailer,
+        "status3": frames.flat("status_3"),
+        "status4": frames.flat("status_4"),
         **{f"ch{c}": np.ascontiguousarray(codes[:, c]) for c in range(codes.shape[1])},
     }
     return Table("frames", columns, frames.offsets).to_awkward()
