@@ -79,6 +79,7 @@ class Driver:
             self.recipe.run.backend,
             self.threads,
             attempt,
+            self.recipe.run.verify,
         )
 
     def missing(self, chunks: Iterable[PlannedChunk]) -> list[PlannedChunk]:

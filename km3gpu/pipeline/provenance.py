@@ -128,7 +128,13 @@ def build(directory: RunDirectory, plan: Plan, outputs: Sequence[Output]) -> dic
         "splits": {k: [c.id for c in v] for k, v in state.splits.items()},
         "failures": [{k: v for k, v in a.items() if k != "event"} for a in attempts if a["state"] != "done"],
         "outputs": [asdict(o) for o in outputs],
+        "journals": _sizes(directory),
     }
+
+
+def _sizes(directory: RunDirectory) -> dict[str, int]:
+    """Give the sizes of the journals: a record of the same sizes is up to date, whatever the clock says."""
+    return {j.name: j.stat().st_size for j in directory.journals()}
 
 
 def _ended(sessions: Sequence[Mapping[str, Any]], running: bool) -> list[dict[str, Any]]:
@@ -214,7 +220,6 @@ def _of_directory(directory: RunDirectory) -> dict[str, Any]:
         raise InputNotFoundError(
             f"no record in {str(directory.path)!r}", remedy="name a directory that `km3gpu run` wrote"
         )
-    newest = max((j.stat().st_mtime_ns for j in directory.journals()), default=0)
-    if path.exists() and path.stat().st_mtime_ns >= newest:
-        return read(path)
+    if path.exists() and (written := read(path)).get("journals") == _sizes(directory):
+        return written
     return build(directory, plan, directory.outputs())

@@ -231,7 +231,7 @@ class RunDirectory:
         """
         state = State()
         sizes = self._sizes()
-        for event in journal.read(self.journals()):
+        for event in self._events(state):
             kind = event.get("event")
             try:
                 if kind == "receipt":
@@ -243,8 +243,6 @@ class RunDirectory:
                         )
                         for c in event["into"]
                     )
-                elif kind == "started":
-                    state.sessions.append(dict(event))
                 elif kind == "ended" and state.sessions:
                     session = next(
                         (s for s in state.sessions if s.get("session") == event.get("session")), None
@@ -257,8 +255,24 @@ class RunDirectory:
                     where=str(self.path),
                     remedy="run into another directory",
                 ) from error
-        state.sessions.sort(key=lambda s: float(s.get("time", 0.0)))
         return state
+
+    def _events(self, state: State) -> Iterator[dict[str, Any]]:
+        """Give the events of all journals, and put the sessions in the order in which they began.
+
+        Within a journal that is the order of its lines, whatever the clock said;
+        between journals of slices only the clock tells.
+        """
+        order: list[tuple[float, dict[str, Any]]] = []
+        for path in self.journals():
+            latest = 0.0
+            for event in journal.read([path]):
+                if event.get("event") == "started":
+                    latest = max(latest, float(event.get("time", 0.0)))
+                    order.append((latest, dict(event)))
+                    state.sessions.append(order[-1][1])
+                yield event
+        state.sessions[:] = [session for _, session in sorted(order, key=lambda s: s[0])]
 
     def _take(
         self, state: State, receipt: Receipt, sizes: Mapping[str, int], sinks: tuple[str, ...] | None

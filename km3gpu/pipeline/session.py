@@ -25,6 +25,7 @@ from km3gpu.pipeline.plan import Plan
 from km3gpu.pipeline.progress import Progress, progress
 from km3gpu.pipeline.receipt import Output, Receipt, Total, total
 from km3gpu.pipeline.recipe import Recipe
+from km3gpu.pipeline.reread import distrust
 from km3gpu.pipeline.rundir import RunDirectory, write_atomically
 from km3gpu.pipeline.runners import kernel_threads, make_runner
 
@@ -119,6 +120,9 @@ class Session:
             with watched() as stop, progress(self.chunks, self.state.done, show) as bar:
                 driver = self._make_chunks(memory, client, stop, bar)
                 outputs: list[Output] = []
+                if self.recipe.run.verify and not stop and driver.fatal is None:
+                    bar.say("reading the inputs again")
+                    distrust(self.plan, self.chunks, self.directory)
                 if not stop and driver.fatal is None and self.recipe.run.merge and self.share is None:
                     outputs = self._merge(driver, memory, client, stop, bar)
             if stop and not outputs:
@@ -133,7 +137,9 @@ class Session:
                 status = "complete"
         except BaseException as other:
             with contextlib.suppress(OSError):  # a full disk takes no last line either
-                self._end("failed", [], other)
+                status = "interrupted" if isinstance(other, KeyboardInterrupt) else "failed"
+                self._end(status, [], other)
+                provenance.write(self.directory, self.plan, [])
             if isinstance(other, OSError) and classify(other) == "disk":
                 raise fatal_error(fault_of(other)) from other
             raise
@@ -243,6 +249,7 @@ class Session:
                 "event": "ended",
                 "session": self.id,
                 "time": now,
+                "seconds": time.perf_counter() - self.began,
                 "status": status,
                 "error": None if error is None else f"{type(error).__name__}: {error}",
                 "outputs": [asdict(o) for o in outputs],

@@ -64,6 +64,10 @@ class RunSettings:
         above it is stopped and its chunk split.
     merge : bool
         Put the parts together at the end.
+    verify : bool
+        Read the bytes of all inputs again: before a worker first reads from one,
+        and at the end, before anything is merged.  This finds bytes that were
+        changed, or went bad, without a trace in size or time of writing.
     catalogue : str, optional
         Database of runs that this one is entered into: a path, ``"user"`` for
         the folder of the user's data, which is the default, or ``"none"``.
@@ -90,6 +94,7 @@ class RunSettings:
     window: int = field(default=0, metadata={"minimum": 0})
     memory: str | None = None
     merge: bool = True
+    verify: bool = False
     catalogue: str | None = None
     queue: str | None = None
     account: str | None = None

@@ -8,6 +8,7 @@ its final name only when it is whole and on disk, and it is the same bytes.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import time
 import uuid
@@ -54,6 +55,8 @@ class Task:
         CPU threads for the kernels; 0: as many as there are.
     attempt : int
         From 1.
+    verify : bool
+        Read all bytes of the input again, once in each process, before it is used.
     """
 
     id: str
@@ -67,6 +70,7 @@ class Task:
     backend: str = "auto"
     threads: int = 0
     attempt: int = 1
+    verify: bool = False
 
 
 def part_name(identity: str, sink: Sink) -> str:
@@ -131,6 +135,8 @@ def _run(task: Task, clock: _Clock) -> dict[str, object]:
         )
     out = Path(task.out)
     check_input(task.source)
+    if task.verify:
+        _verified(task.source, task.out)
     where = backend.select(task.backend)
     own_threads = kernels.threads(task.threads) if task.threads else contextlib.nullcontext()
     with own_threads, streams.lane(where):
@@ -155,6 +161,12 @@ def _run(task: Task, clock: _Clock) -> dict[str, object]:
         "device": environment.device_name(where.name),
         "environment": environment.store(out / "environments"),
     }
+
+
+@functools.lru_cache(maxsize=4096)
+def _verified(source: Input, out: str) -> None:
+    """Read all bytes of an input again, once for each run in this process."""
+    check_input(source, verify=True)
 
 
 def _numbered(chunk: Chunk) -> Chunk:
