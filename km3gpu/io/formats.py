@@ -89,10 +89,17 @@ def _parquet(path: str) -> DataFile:
     return OwnParquet(path)
 
 
+def _fits(path: str) -> DataFile:
+    from km3gpu.io.ownfiles import OwnFits
+
+    return OwnFits(path)
+
+
 _FORMATS: tuple[tuple[Callable[[bytes], bool], Callable[[str], DataFile]], ...] = (
     (lambda head: head.startswith(b"root"), RootData),
     (lambda head: head.startswith(b"\x89HDF\r\n\x1a\n"), _hdf5),
     (lambda head: head.startswith(b"PAR1"), _parquet),
+    (lambda head: head.startswith(b"SIMPLE  ="), _fits),
     (is_evt, EvtFile),
     (is_datagrams, DatagramFile),
     (is_dump, DumpFile),

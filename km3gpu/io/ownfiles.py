@@ -1,4 +1,4 @@
-"""Parquet and HDF5 files that km3gpu wrote, read back by event range and column."""
+"""Parquet, HDF5 and FITS files that km3gpu wrote, read back by event range and column."""
 
 from __future__ import annotations
 
@@ -14,22 +14,24 @@ import pyarrow.parquet as pq
 
 from km3gpu.backend import Backend
 from km3gpu.errors import FormatError, TruncatedFileError
-from km3gpu.io import sink
+from km3gpu.io import fitstables, sink
 from km3gpu.io.dataset import Wanted
 from km3gpu.io.filebytes import is_url, open_url
+from km3gpu.io.fitsfile import read_sheets
+from km3gpu.io.fitsheader import rows_dtype
 from km3gpu.io.hdf5file import opened
 from km3gpu.io.meta import chain_of
 from km3gpu.io.onedataset import OneDataset
 from km3gpu.io.parquet import from_arrow
 from km3gpu.table import Ragged, Table
 
-__all__ = ["OwnHdf5", "OwnParquet"]
+__all__ = ["OwnFits", "OwnHdf5", "OwnParquet"]
 
 Described = Mapping[str, Any]
 
 
 class _OwnFile(OneDataset):
-    """What both have: one dataset, described by its own schema."""
+    """What all have: one dataset, described by its own schema."""
 
     kind = "tables"
     name = "tables"
@@ -112,6 +114,43 @@ def _n_bytes(group: h5py.Group) -> int:
         lambda _, n: sizes.append(n.size * n.dtype.itemsize) if isinstance(n, h5py.Dataset) else None
     )
     return sum(sizes)
+
+
+class OwnFits(_OwnFile):
+    """A FITS file that `km3gpu.io.fits.FitsSink` wrote.
+
+    Parameters
+    ----------
+    path : str
+        A file or URL.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._sheets = read_sheets(path)
+        self._about = fitstables.described(self._sheets, path)
+        record = fitstables.record(self._sheets)
+        super().__init__(path, self._about["tables"], self._about["n_events"], record)
+
+    def edges(self) -> list[int]:
+        """Give no edges but the ends: any row can be read."""
+        return [0, self.n_entries]
+
+    def nbytes(self, wanted: Wanted) -> int:
+        """Estimate the bytes of all events of these columns; lists count by their share of the heap."""
+        size = 0.0
+        for table, names in wanted.items():
+            for sheet in self._sheets.values():
+                if sheet.name.partition("/")[0] == table:
+                    every = len(self.described[table]["columns"])
+                    rows = sheet.n_rows * rows_dtype(sheet.columns).itemsize
+                    size += (rows + sheet.end - sheet.heap) * len(names) / max(every, 1)
+        return int(size)
+
+    def read(self, wanted: Wanted, start: int, stop: int, where: Backend) -> dict[str, Table]:
+        """Read events ``start <= i < stop``."""
+        read = fitstables.read_table
+        made = {t: read(self._sheets, self._about, t, names, start, stop) for t, names in wanted.items()}
+        return {t: table.map(where.to_device) for t, table in made.items()}
 
 
 class OwnParquet(_OwnFile):

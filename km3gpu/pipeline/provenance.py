@@ -18,7 +18,8 @@ import h5py
 import pyarrow.parquet as pq
 
 from km3gpu.errors import FormatError, InputNotFoundError
-from km3gpu.io import sink
+from km3gpu.io import fitstables, sink
+from km3gpu.io.fitsfile import read_sheets
 from km3gpu.pipeline import journal
 from km3gpu.pipeline.plan import Plan
 from km3gpu.pipeline.receipt import Output, Receipt
@@ -198,6 +199,8 @@ def read(path: str | Path) -> dict[str, Any]:
     elif start.startswith(b"\x89HDF"):
         with h5py.File(path, "r") as hdf5:
             text = hdf5["provenance"][()] if "provenance" in hdf5 else b""
+    elif start.startswith(b"SIMPLE"):
+        text = fitstables.record(read_sheets(str(path)))
     else:
         text = path.read_bytes()
     try:

@@ -15,6 +15,7 @@ from typing import Any
 
 from km3gpu import config, extras, stages
 from km3gpu.errors import ConfigError, Km3GpuError, closest
+from km3gpu.io.fits import FitsSink
 from km3gpu.io.hdf5 import HDF5Sink
 from km3gpu.io.histogram_sink import HistogramSink
 from km3gpu.io.km3pipe import Km3PipeSink
@@ -39,6 +40,7 @@ __all__ = [
 SINKS: dict[str, type[Any]] = {
     "parquet": ParquetSink,
     "hdf5": HDF5Sink,
+    "fits": FitsSink,
     "km3pipe": Km3PipeSink,
     "histogram": HistogramSink,
 }
