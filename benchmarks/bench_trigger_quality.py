@@ -18,6 +18,7 @@ ARCA = ("online/muon_cc_daqevents.root", "online/KM3NeT_00000133_JDAQEvent.root"
 ORCA = ("online/events_sample.root", "online/km3net_online.root")
 FACTORY = np.uint64(1 << 31)
 ARCA_DATX = "datx/KM3NeT_00000133_20221025.datx"
+ORCA_DETX = "detx/D_ORCA006_t.A02181836.p.A02181837.r.A02182001.detx"
 # sample, file, detector, trigger parameters, cosine of L2
 SIMULATED = (
     (
@@ -32,7 +33,7 @@ SIMULATED = (
     (
         "ORCA6 muon-CC",
         "offline/mcv6.0.gsg_muon_highE-CC_50-500GeV.km3sim.jterbr00008357.jorcarec.aanet.905.root",
-        "detx/D_ORCA006_t.A02181836.p.A02181837.r.A02182001.detx", "orca4", 0.0,
+        ORCA_DETX, "orca4", 0.0,
     ),
 )  # fmt: skip
 SHOWN = {"all": "all hits", "clusters": "L2", "stored": "Jpp's triggers", "found": "our triggers"}
@@ -57,7 +58,7 @@ def run(quick: bool) -> list[Row]:
         *_rows("ARCA133, 51 events used to choose", arca, tuning, NONE),
         *_rows("ARCA133, 58 FACTORY_LIMIT events", arca, np.flatnonzero(factory), NONE),
         *_rows("ORCA4, 13 events, stored parameters", orca, np.arange(13), STORED),
-        *_rows("ORCA4, 2 events with vetoed PMTs known", _vetoed(), np.arange(2), NONE),
+        *_rows("ORCA4, 6 events with vetoed PMTs known", _vetoed(), np.arange(6), NONE),
         *_truth(),
     ]
 
@@ -105,12 +106,18 @@ def _shares(
 
 
 def _vetoed() -> Scores:
-    """Score the events whose frame has its summary slice in the same file."""
-    path = DATA / ORCA[1]
-    events = km3gpu.open(path).read(backend="cpu")
-    summary = km3gpu.open(path, tree="KM3NET_SUMMARYSLICE").read(backend="cpu")
-    made = score(km3gpu.triggers(veto(events, summary), str(DATA / "detx/detx_v4.detx")))
-    return {c: made.scores.flat(c).reshape(-1, len(BITS)) for c in made.scores.columns}
+    """Score the events whose frame has its status of PMTs in the same file."""
+    parts = []
+    for name, tree, detector in (
+        (ORCA[1], "KM3NET_SUMMARYSLICE", "detx/detx_v4.detx"),
+        (ORCA[0], "KM3NET_TIMESLICE_L1", ORCA_DETX),
+    ):
+        events = km3gpu.open(DATA / name).read(backend="cpu")
+        status = km3gpu.open(DATA / name, tree=tree).read(backend="cpu")
+        made = score(km3gpu.triggers(veto(events, status), str(DATA / detector)))
+        known = np.isin(events.events.flat("frame_index"), status.events.flat("frame_index"))
+        parts.append({c: made.scores.flat(c).reshape(-1, len(BITS))[known] for c in made.scores.columns})
+    return {c: np.concatenate([p[c] for p in parts]) for c in parts[0]}
 
 
 def _rows(

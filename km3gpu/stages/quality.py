@@ -40,6 +40,8 @@ class Quality(IntFlag):
     """Its PMT was above the limit of the rate in that frame."""
     FIFO_FULL = 1 << 6
     """The buffer of its PMT ran full in that frame."""
+    INCOMPLETE = 1 << 7
+    """Packets of its module's frame were lost on the way to shore."""
 
 
 UNKNOWN = Quality.NO_MODULE | Quality.NO_CHANNEL
@@ -51,6 +53,7 @@ _KINDS = {
     "status": STATUS,
     "high_rate_veto": Quality.HIGH_RATE_VETO,
     "fifo": Quality.FIFO_FULL,
+    "udp": Quality.INCOMPLETE,
 }
 _WORDS = {
     "unknown": "have no PMT in the detector description",
@@ -58,6 +61,7 @@ _WORDS = {
     "status": "are of PMTs or modules that the detector description says are off",
     "high_rate_veto": "are of PMTs with the high-rate veto",
     "fifo": "are of PMTs whose buffer ran full",
+    "udp": "are of frames of which packets were lost",
 }
 
 
@@ -113,8 +117,8 @@ def verdict(quality: Any, policies: Mapping[str, str], where: str) -> tuple[dict
     quality : (n,) uint8 array
         From `judge`.
     policies : mapping of str to str
-        ``unknown``, ``long_tot``, ``status``, ``high_rate_veto`` or ``fifo`` to
-        ``"error"``, ``"drop"`` or ``"mark"``.
+        ``unknown``, ``long_tot``, ``status``, ``high_rate_veto``, ``fifo`` or
+        ``udp`` to ``"error"``, ``"drop"`` or ``"mark"``.
     where : str
         The hits, for messages.
 

@@ -10,7 +10,7 @@ import numpy as np
 from km3gpu import backend
 from km3gpu.chunk import Chunk
 from km3gpu.detector import PmtStatus
-from km3gpu.errors import CalibrationError, UnknownNameError
+from km3gpu.errors import CalibrationError, ConfigError, UnknownNameError
 from km3gpu.kernels import segments
 from km3gpu.stages import pmts
 from km3gpu.stages.geometry import DetectorLike, detector_files, detector_of
@@ -21,20 +21,27 @@ from km3gpu.table import Table
 __all__ = ["Veto", "veto"]
 
 _TABLES = ("hits", "triggered_hits")
+_STATUS = ("hrv", "fifo", "udp_trailer", "udp_packets", "udp_highest")
+_FRAME_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
 class Veto(Stage):
-    """Judge hits by the high-rate veto and the FIFO status of their frame.
+    """Judge hits by the status of their frame: high-rate veto, FIFO, lost packets, rate.
 
     A PMT whose rate was above the limit (high-rate veto), or whose buffer ran
-    full (FIFO), sent only part of its hits in that frame of 0.1 s.  Timeslices
-    carry this status; for events see the function `veto`.
+    full (FIFO), sent only part of its hits in that frame of 0.1 s, and so did all
+    of a module whose packets (UDP) did not all come.  Timeslices carry this
+    status; for events see the function `veto`.
 
     Attributes
     ----------
-    high_rate_veto, fifo : {"error", "drop", "mark"}
+    high_rate_veto, fifo, udp : {"error", "drop", "mark"}
         What happens to hits of such PMTs.
+    rate_limit : float, optional
+        PMTs with a higher rate [Hz] are vetoed too, as by a high-rate veto: by
+        the rates of summary slices, or by the hits of a timeslice (which must be
+        L0 then, all hits that there are).
     detector : str or Detector, optional
         PMTs of which it says that a veto is not to be believed are not vetoed by it.
     """
@@ -43,10 +50,14 @@ class Veto(Stage):
 
     high_rate_veto: Policy = "mark"
     fifo: Policy = "mark"
+    udp: Policy = "mark"
+    rate_limit: float | None = None
     detector: DetectorLike | None = None
 
     def __post_init__(self) -> None:
-        check_policy(high_rate_veto=self.high_rate_veto, fifo=self.fifo)
+        check_policy(high_rate_veto=self.high_rate_veto, fifo=self.fifo, udp=self.udp)
+        if self.rate_limit is not None and not self.rate_limit > 0:
+            raise ConfigError(f"rate_limit must be above 0 Hz, not {self.rate_limit}")
 
     def inputs(self) -> tuple[str, ...]:
         """Give the detector file."""
@@ -55,7 +66,7 @@ class Veto(Stage):
     def reads(self, kind: str) -> Columns:
         """Give module and channel of hits, and the status of frames."""
         tables = dict.fromkeys(_TABLES if kind == "daq" else ("hits",), ("dom_id", "channel_id"))
-        frames = {"frames": ("dom_id", "n_hits", "hrv", "fifo")} if kind == "timeslices" else {}
+        frames = {"frames": ("dom_id", "n_hits", *_STATUS)} if kind == "timeslices" else {}
         return {**tables, **frames, "events": ("run_id", "frame_index")}
 
     def writes(self, kind: str) -> Columns:
@@ -88,13 +99,14 @@ class Veto(Stage):
         chunk : Chunk
             With the hits.
         frames : Table
-            With ``hrv`` and ``fifo``.
+            With ``hrv``, ``fifo``, ``udp_trailer, udp_packets, udp_highest``; and
+            ``rates``, where there is a limit on them.
         of_hit : dict of str to (n,) int array
             Row of `frames` of every hit, by table; -1 for none.
         """
         tables: dict[str, Table] = {}
         counters: dict[str, float] = {}
-        policies = {"high_rate_veto": self.high_rate_veto, "fifo": self.fifo}
+        policies = {"high_rate_veto": self.high_rate_veto, "fifo": self.fifo, "udp": self.udp}
         for name, frame in of_hit.items():
             table = chunk.tables[name]
             bits = self._bits(table, frames, frame)
@@ -121,10 +133,31 @@ class Veto(Stage):
         ):
             word = frames.flat(column)[xp.maximum(frame, 0)]
             vetoed = there & ((word >> shift) & np.uint32(1) == 1)
-            if self.detector is not None:
-                vetoed &= ~self._disbelieved(table, int(disabled))
-            bits |= vetoed * np.uint8(bit)
+            bits |= self._believed(table, vetoed, int(disabled)) * np.uint8(bit)
+        trailer = ~frames.flat("udp_trailer")
+        count = frames.flat("udp_packets").astype(np.int64) != frames.flat("udp_highest").astype(np.int64) + 1
+        for lost, disabled in (
+            (trailer, PmtStatus.UDP_TRAILER_DISABLE),
+            (count, PmtStatus.UDP_COUNTER_DISABLE),
+        ):
+            vetoed = (frame >= 0) & lost[xp.maximum(frame, 0)]
+            bits |= self._believed(table, vetoed, int(disabled)) * np.uint8(Quality.INCOMPLETE)
+        if self.rate_limit is not None:
+            high = there & (self._rates(frames, frame, shift) > self.rate_limit)
+            bits |= high * np.uint8(Quality.HIGH_RATE_VETO)
         return bits
+
+    @staticmethod
+    def _rates(frames: Table, frame: Any, channel: Any) -> Any:
+        """Give the rate of the PMT of each hit [Hz]: as told, else by counting hits."""
+        xp = backend.namespace(frame)
+        if "rates" in frames:
+            return frames.flat("rates")[xp.maximum(frame, 0), xp.minimum(channel, 30)]
+        pmt = xp.maximum(frame, 0).astype(np.int64) * 32 + channel
+        return xp.bincount(pmt, minlength=32 * len(frames))[pmt] / _FRAME_SECONDS
+
+    def _believed(self, table: Table, vetoed: Any, disabled: int) -> Any:
+        return vetoed if self.detector is None else vetoed & ~self._disbelieved(table, disabled)
 
     def _disbelieved(self, table: Table, bit: int) -> Any:
         assert self.detector is not None
@@ -136,7 +169,7 @@ class Veto(Stage):
 
 
 def veto(chunk: Chunk, summary: Chunk | None = None, **options: Any) -> Chunk:
-    """Judge hits by the high-rate veto and the FIFO status of their frame.
+    """Judge hits by the status of their frame: high-rate veto, FIFO, lost packets, rate.
 
     Parameters
     ----------
@@ -144,7 +177,8 @@ def veto(chunk: Chunk, summary: Chunk | None = None, **options: Any) -> Chunk:
         Timeslices, or DAQ events.
     summary : Chunk, optional
         Summary slices of the run (tree ``KM3NET_SUMMARYSLICE``), for events: an
-        event takes the slice of its ``frame_index``.
+        event takes the slice of its ``frame_index``.  Timeslices will do as well:
+        their frames have the same status.
     **options
         Fields of `Veto`.
 

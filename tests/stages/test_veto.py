@@ -27,13 +27,14 @@ def slow(chunk: k3.Chunk, table: str, summary: k3.Chunk) -> np.ndarray:
     f, offsets = summary.frames, summary.frames.offsets
     for i, frame_index in enumerate(summary.events.flat("frame_index")):
         for k in range(offsets[i], offsets[i + 1]):
-            status[frame_index, f.flat("dom_id")[k]] = int(f.flat("hrv")[k]), int(f.flat("fifo")[k])
+            lost = 0 if f.flat("daq_ok")[k] else 128
+            status[frame_index, f.flat("dom_id")[k]] = int(f.flat("hrv")[k]), int(f.flat("fifo")[k]), lost
     hits, found = chunk.tables[table], []
     for i, frame_index in enumerate(chunk.events.flat("frame_index")):
         for k in range(hits.offsets[i], hits.offsets[i + 1]):
-            hrv, fifo = status.get((frame_index, hits.flat("dom_id")[k]), (0, 0))
+            hrv, fifo, lost = status.get((frame_index, hits.flat("dom_id")[k]), (0, 0, 0))
             channel = int(hits.flat("channel_id")[k])
-            found.append(32 * (hrv >> channel & 1) + 64 * (fifo >> channel & 1))
+            found.append(32 * (hrv >> channel & 1) + 64 * (fifo >> channel & 1) + lost)
     return np.array(found)
 
 
@@ -47,6 +48,7 @@ def test_hits_of_events_by_summary_slices(data: Path, name: str, lacking: int) -
         np.testing.assert_array_equal(made.tables[table].flat("quality"), expected)
         assert made.counters[f"veto/{table}_high_rate_veto"] == ((expected & 32) > 0).sum()
         assert made.counters[f"veto/{table}_fifo"] == ((expected & 64) > 0).sum()
+        assert made.counters[f"veto/{table}_udp"] == ((expected & 128) > 0).sum()
     assert made.counters["veto/hits_high_rate_veto"] > 0
     assert made.counters["veto/hits_without_frame"] == lacking
 
@@ -148,8 +150,51 @@ def test_what_cannot_be_vetoed(data: Path) -> None:
 
 
 def test_its_place_in_a_plan() -> None:
-    assert Veto().reads("timeslices")["frames"] == ("dom_id", "n_hits", "hrv", "fifo")
+    assert Veto().reads("timeslices")["frames"] == (
+        "dom_id", "n_hits", "hrv", "fifo", "udp_trailer", "udp_packets", "udp_highest",
+    )  # fmt: skip
     assert Veto().reads("timeslices")["hits"] == ("dom_id", "channel_id")
     assert Veto().writes("timeslices") == {"hits": ("quality",)}
     assert Veto().inputs() == ()
     assert Veto(fifo="drop").fingerprint() != Veto().fingerprint()
+
+
+def test_packets_that_were_lost(data: Path) -> None:
+    chunk, summary = read(data, DET_267, "KM3NET_EVENT"), read(data, DET_267, "KM3NET_SUMMARYSLICE")
+    det = Detector.open(data / "detx/km3net_offline.detx")
+    some = summary.frames.with_columns(udp_packets=summary.frames.flat("udp_packets") + np.uint16(1))
+    lossy = k3.Chunk(summary.source, {**summary.tables, "frames": some})
+    assert (veto(chunk, lossy).hits.flat("quality") & 128 > 0).mean() > 0.9
+    with pytest.raises(CalibrationError, match="of frames of which packets were lost"):
+        veto(chunk, lossy, udp="error")
+    online, slices = read(data, ONLINE, "KM3NET_EVENT"), read(data, ONLINE, "KM3NET_SUMMARYSLICE")
+    frames = slices.frames.with_columns(udp_trailer=np.zeros(len(slices.frames), bool))
+    lossy = k3.Chunk(slices.source, {**slices.tables, "frames": frames})
+    for status, left in ((0, True), (8, True), (16, False)):
+        told = det.replace(pmts=replace(det.pmts, status=np.full(det.n_pmts, status)))
+        assert (veto(online, lossy, detector=told).hits.flat("quality") & 128).any() == left
+
+
+def test_a_limit_on_rates_by_summary_slices_and_by_counting(data: Path) -> None:
+    chunk, summary = read(data, ONLINE, "KM3NET_EVENT"), read(data, ONLINE, "KM3NET_SUMMARYSLICE")
+    rates, f, wanted = {}, summary.frames, []
+    for i, frame_index in enumerate(summary.events.flat("frame_index")):
+        for k in range(f.offsets[i], f.offsets[i + 1]):
+            rates[frame_index, f.flat("dom_id")[k]] = f.flat("rates")[k]
+    frame = np.repeat(chunk.events.flat("frame_index"), chunk.hits.counts)
+    for key, channel in zip(
+        zip(frame, chunk.hits.flat("dom_id"), strict=True), chunk.hits.flat("channel_id"), strict=True
+    ):
+        wanted.append(key in rates and rates[key][channel] > 9e3)
+    without = veto(chunk, summary).hits.flat("quality")
+    with_limit = veto(chunk, summary, rate_limit=9e3).hits.flat("quality")
+    assert 20 < np.sum(wanted) < len(wanted)
+    np.testing.assert_array_equal(with_limit, without | 32 * np.array(wanted, np.uint8))
+    slices = read(data, ONLINE, "KM3NET_TIMESLICE_L1")
+    counted = Veto(rate_limit=500.0)(slices).hits.flat("quality")
+    number = np.repeat(np.arange(len(slices.frames)), slices.frames.flat("n_hits"))
+    pmt = number * 31 + slices.hits.flat("channel_id")
+    high = (np.bincount(pmt)[pmt] > 50).astype(np.uint8)
+    np.testing.assert_array_equal(counted, Veto()(slices).hits.flat("quality") | 32 * high)
+    with pytest.raises(ConfigError, match="rate_limit must be above 0 Hz"):
+        Veto(rate_limit=0.0)
