@@ -7,6 +7,7 @@ Each verb is a function (``calibrate(chunk, detector)``) and a stage of a plan
 from __future__ import annotations
 
 from km3gpu.stages.best_track import BestTrack, best_track
+from km3gpu.stages.build_events import EventBuilder, build_events
 from km3gpu.stages.calibrate import Calibrate, calibrate
 from km3gpu.stages.causality import Causality, causality
 from km3gpu.stages.clean import Clean, Isolated, clean, isolated
@@ -44,6 +45,7 @@ __all__ = [
     "Concat",
     "Date",
     "Deduplicate",
+    "EventBuilder",
     "Flag",
     "Function",
     "Healpix",
@@ -65,6 +67,7 @@ __all__ = [
     "Truth",
     "Veto",
     "best_track",
+    "build_events",
     "calibrate",
     "causality",
     "clean",

@@ -30,6 +30,7 @@ _PLACE = ("pos_x", "pos_y", "pos_z", "dir_x", "dir_y", "dir_z")
 _MADE = ("t", *_PLACE)
 _ALSO = ("du", "floor", "pmt_id")
 _TABLES = {"offline": ("hits",), "daq": ("hits", "triggered_hits")}
+_OF_OTHERS = np.uint8(0xFF & ~int(judged.UNKNOWN | judged.STATUS | judged.Quality.LONG_TOT))
 
 
 @dataclass(frozen=True)
@@ -185,7 +186,8 @@ class Calibrate(Stage):
             counters.update(_differences(name, table, made, row))
         made |= pmts.properties(detector, row, self._added(simulated))
         if "mark" in policies.values():
-            made["quality"] = bits
+            # what a veto found stays
+            made["quality"] = bits | table.flat("quality") & _OF_OTHERS if "quality" in table else bits
         done = table.with_columns(attrs={"calibration": self._told(detector, simulated)}, **made)
         return judged.drop(chunk, done, keep)
 

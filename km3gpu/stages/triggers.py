@@ -12,13 +12,13 @@ from km3gpu.chunk import Chunk
 from km3gpu.errors import CalibrationError, ConfigError
 from km3gpu.stages.calibrate import Calibrate
 from km3gpu.stages.geometry import DetectorLike, detector_files
-from km3gpu.stages.quality import Quality
+from km3gpu.stages.quality import Policy, Quality
 from km3gpu.stages.stage import Columns, Result, Stage
 from km3gpu.table import Table
 from km3gpu.trigger import finding, sets
 from km3gpu.trigger.parameters import TriggerParameters
 
-__all__ = ["Triggers", "parameters_of", "triggers"]
+__all__ = ["Triggers", "hits_for_triggers", "parameters_of", "placed_hits", "triggers"]
 
 ParametersLike: TypeAlias = str | TriggerParameters
 
@@ -170,11 +170,45 @@ def hits_for_triggers(chunk: Chunk, detector: DetectorLike | None) -> dict[str, 
     CalibrationError
         The hits are not calibrated and there is no detector.
     """
+    columns, fit = placed_hits(chunk, detector)
+    if not bool(fit.all()):
+        columns["t"] = backend.namespace(fit).where(fit, columns["t"], np.nan)
+    return columns
+
+
+def placed_hits(
+    chunk: Chunk, detector: DetectorLike | None, unknown: Policy = "error"
+) -> tuple[dict[str, Any], Any]:
+    """Give time and place of hits as triggers take them, and which hits may take part.
+
+    Parameters
+    ----------
+    chunk : Chunk
+        With ``hits``.
+    detector : Detector or str, optional
+        See `Triggers`.
+    unknown : {"error", "mark"}
+        What happens to hits without a PMT in the detector description: with
+        ``"mark"`` they have NaN for time and place, and take no part.
+
+    Returns
+    -------
+    columns : dict of str to (n,) array
+        `finding.HIT_COLUMNS`.
+    fit : (n,) bool array
+        False for a hit whose ``quality`` forbids it.
+
+    Raises
+    ------
+    CalibrationError
+        The hits are not calibrated and there is no detector.
+    """
     hits = chunk.hits
     if detector is not None:
         raw = Table("hits", {c: hits.flat(c) for c in _RAW}, hits.offsets)
         bare = Chunk(chunk.source, {k: v for k, v in chunk.tables.items() if k == "events"} | {"hits": raw})
-        made = Calibrate(detector=detector, slewing="none", also=()).apply(bare)[0]["hits"]
+        stage = Calibrate(detector=detector, slewing="none", also=(), unknown=unknown)
+        made = stage.apply(bare)[0]["hits"]
     else:
         made = hits
         if lacking := [c for c in finding.HIT_COLUMNS if c not in hits]:
@@ -184,9 +218,8 @@ def hits_for_triggers(chunk: Chunk, detector: DetectorLike | None) -> dict[str, 
                 remedy="give a detector, or calibrate them first",
             )
     columns = {c: made.flat(c) for c in finding.HIT_COLUMNS}
-    xp = backend.namespace(columns["t"])
+    fit = backend.namespace(columns["t"]).ones(len(hits), bool)
     for table in (made, hits):
         if "quality" in table:
-            unfit = (table.flat("quality") & np.uint8(_UNFIT)) != 0
-            columns["t"] = xp.where(unfit, np.nan, columns["t"])
-    return columns
+            fit &= (table.flat("quality") & np.uint8(_UNFIT)) == 0
+    return columns, fit

@@ -53,6 +53,42 @@ def test_hits_of_events_by_summary_slices(data: Path, name: str, lacking: int) -
     assert made.counters["veto/hits_without_frame"] == lacking
 
 
+@pytest.mark.parametrize(("name", "lacking"), [(ONLINE, 78), (DET_267, 0)])
+def test_a_plan_takes_the_summary_slices_of_the_events_file(
+    data: Path, tmp_path: Path, name: str, lacking: int
+) -> None:
+    chunk, summary = read(data, name, "KM3NET_EVENT"), read(data, name, "KM3NET_SUMMARYSLICE")
+    with_frames = k3.open(data / name).read(tree="KM3NET_EVENT", tables=(*chunk.tables, "frames"))
+    assert "frames" not in chunk
+    there = with_frames.frames
+    assert there.n_events == len(chunk.events)
+    expected = veto(chunk, summary)
+    made = veto(with_frames)
+    plan = tmp_path / "plan.toml"
+    plan.write_text(
+        f'[source]\nfiles = ["{data / name}"]\ntree = "KM3NET_EVENT"\nchunk = 1\n[[stage]]\nuse = "veto"\n'
+        '[[sink]]\nformat = "hdf5"\n'
+    )
+    result = k3.run(plan, out=tmp_path / "out", show=False)
+    written = k3.open(result.outputs[0]).read()
+    for table in ("hits", "triggered_hits"):
+        bits = expected.tables[table].flat("quality")
+        np.testing.assert_array_equal(made.tables[table].flat("quality"), bits)
+        np.testing.assert_array_equal(written.tables[table].flat("quality"), bits)
+    assert made.counters == expected.counters
+    assert result.total.counters["veto/hits_without_frame"] == lacking
+
+
+def test_a_plan_to_veto_events_without_summary_slices_is_refused(data: Path, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.toml"
+    plan.write_text(
+        f'[source]\nfiles = ["{data / "online/muon_cc_daqevents.root"}"]\n[[stage]]\nuse = "veto"\n'
+        '[[sink]]\nformat = "hdf5"\n'
+    )
+    with pytest.raises(ConfigError, match=r"stage 'veto' needs frames\.dom_id, which .* does not have"):
+        k3.run(plan, out=tmp_path / "out", show=False)
+
+
 def test_frames_that_are_missing_are_counted(data: Path) -> None:
     chunk, summary = read(data, DET_267, "KM3NET_EVENT"), read(data, DET_267, "KM3NET_SUMMARYSLICE")
     some = np.flatnonzero(summary.events.flat("frame_index") != 2088)
@@ -115,6 +151,9 @@ def test_bits_are_added_to_those_that_are_there(data: Path) -> None:
     expected = slow(chunk, "hits", summary) | int(Quality.PMT_STATUS)
     np.testing.assert_array_equal(made.hits.flat("quality"), expected)
     np.testing.assert_array_equal(made.hits.flat("t"), calibrated.hits.flat("t"))
+    # the other way round, too
+    after = k3.calibrate(veto(chunk, summary), off)
+    np.testing.assert_array_equal(after.hits.flat("quality"), expected)
 
 
 def test_vetoes_that_the_detector_disbelieves(data: Path) -> None:
