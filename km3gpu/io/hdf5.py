@@ -21,6 +21,7 @@ from km3gpu import schema
 from km3gpu.chunk import Chunk, file_digest
 from km3gpu.errors import FormatError
 from km3gpu.io import sink
+from km3gpu.io.hdf5_chunks import ChunkWriter, Column
 from km3gpu.io.hdf5file import full_disk_told, write_text
 from km3gpu.table import Ragged, Table
 
@@ -95,25 +96,30 @@ class HDF5Sink:
         attrs: list[dict[str, dict[str, str]]] = []
         columns: dict[str, _Column] = {}
         with h5py.File(path, "w", libver=_LIBVER) as out:
-            for part in parts:
-                with h5py.File(part, "r") as file:
-                    about = _schema(file, part)
-                    described = about if described is None else described
-                    sink.check_same(described, about, part, parts[0])
-                    attrs.append({name: dict(file[name].attrs) for name in about})
-                    for name, dataset in _datasets(file, about):
-                        if name not in columns:
-                            columns[name] = self._column(out, name, dataset)
-                        columns[name].append(dataset)
-                    for name in about:
-                        rows[name] = rows.get(name, 0) + _length(file[name], about[name])
+            with ChunkWriter(self.level) as writer:
+                for part in parts:
+                    with h5py.File(part, "r") as file:
+                        about = _schema(file, part)
+                        described = about if described is None else described
+                        sink.check_same(described, about, part, parts[0])
+                        attrs.append({name: dict(file[name].attrs) for name in about})
+                        for name, dataset in _datasets(file, about):
+                            if name not in columns:
+                                columns[name] = self._column(out, name, dataset, writer)
+                            columns[name].append(dataset)
+                        for name in about:
+                            rows[name] = rows.get(name, 0) + _length(file[name], about[name])
+                for column in columns.values():
+                    column.finish()
+            for column in columns.values():
+                column.cut()
             write_text(out, "schema", json.dumps(described))
             for name, merged in sink.merged_attrs(attrs).items():
                 out.require_group(name).attrs.update(merged)
             write_text(out, "provenance", provenance)
         return rows
 
-    def _column(self, out: h5py.File, name: str, like: h5py.Dataset) -> _Column:
+    def _column(self, out: h5py.File, name: str, like: h5py.Dataset, writer: ChunkWriter) -> _Column:
         filters: dict[str, Any] = {}
         if self.compression == "gzip":
             filters = {"compression": "gzip", "compression_opts": self.level, "shuffle": True}
@@ -131,7 +137,8 @@ class HDF5Sink:
         )
         for key, value in like.attrs.items():
             dataset.attrs[key] = value
-        return _Column(dataset, is_offsets=name.endswith("/offsets"))
+        is_offsets = name.endswith("/offsets")
+        return _Column(dataset, writer if self.compression == "gzip" else None, is_offsets=is_offsets)
 
 
 class _Column:
@@ -141,21 +148,34 @@ class _Column:
     chunk is compressed and written once.
     """
 
-    def __init__(self, dataset: h5py.Dataset, *, is_offsets: bool) -> None:
+    def __init__(self, dataset: h5py.Dataset, writer: ChunkWriter | None, *, is_offsets: bool) -> None:
         self.dataset = dataset
+        self._packed = None if writer is None else Column(dataset, writer)
         self.is_offsets = is_offsets
         self.end = 0
+        self.length = 0
 
     def append(self, part: h5py.Dataset) -> None:
         values = part[()]
-        start = len(self.dataset)
         if self.is_offsets:
             values = values + self.end
             self.end = int(values[-1])
-            values = values if start == 0 else values[1:]
-        self.dataset.resize(start + len(values), axis=0)
+            values = values if self.length == 0 else values[1:]
+        start, self.length = self.length, self.length + len(values)
+        if self._packed is not None:
+            self._packed.append(values)
+            return
+        self.dataset.resize(self.length, axis=0)
         if len(values):
             self.dataset[start:] = values
+
+    def finish(self) -> None:
+        if self._packed is not None:
+            self._packed.finish()
+
+    def cut(self) -> None:
+        if self._packed is not None:
+            self._packed.cut()
 
 
 # -- tables <-> groups ---------------------------------------------------------

@@ -8,6 +8,7 @@ the rows came from (``km3gpu:provenance``).
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,11 +23,13 @@ import pyarrow.parquet as pq
 from km3gpu.chunk import Chunk
 from km3gpu.errors import FormatError
 from km3gpu.io import sink
+from km3gpu.io.rowgroups import RowGroups
 from km3gpu.table import Ragged, Table
 
 __all__ = ["ParquetSink", "from_arrow", "to_arrow"]
 
 _ATTRS = b"km3gpu:attrs"
+_ROWS = b"km3gpu:rows"
 _GROUP = 12e6  # bytes of a row group in memory
 
 
@@ -66,48 +69,56 @@ class ParquetSink:
         """Write one part (see `Sink.write`)."""
         tables = sink.host_tables(chunk, self.tables)
         arrow = to_arrow(tables)
-        with sink.HashingFile(path) as file, self._writer(file, arrow.schema) as writer:
-            # groups of a bounded size, so that merging holds no more than one in memory
-            rows = max(1, math.ceil(len(arrow) * _GROUP / max(arrow.nbytes, 1)))
-            writer.write_table(arrow, row_group_size=rows)
-        return sink.Part({n: len(t) for n, t in tables.items()}, file.size, file.digest)
+        rows = {n: len(t) for n, t in tables.items()}
+        arrow = arrow.replace_schema_metadata({**arrow.schema.metadata, _ROWS: json.dumps(rows)})
+        options = self._options(arrow.schema)
+        with sink.HashingFile(path) as file, pq.ParquetWriter(file, arrow.schema, **options) as writer:
+            # groups of a bounded size, so that reading needs no more than one in memory
+            size = max(1, math.ceil(len(arrow) * _GROUP / max(arrow.nbytes, 1)))
+            writer.write_table(arrow, row_group_size=size)
+        return sink.Part(rows, file.size, file.digest)
 
     def merge(self, parts: Sequence[Path], path: Path, provenance: str) -> sink.Part:
-        """Write all `parts` into one file, row group by row group (see `Sink.merge`)."""
-        schemas = [pq.read_schema(part) for part in parts]
-        described = [_described(s, part) for s, part in zip(schemas, parts, strict=True)]
-        for part, about in zip(parts, described, strict=True):
-            sink.check_same(described[0], about, part, parts[0])
-        attrs = sink.merged_attrs(json.loads(s.metadata[_ATTRS]) for s in schemas)
-        metadata = {**schemas[0].metadata, _ATTRS: json.dumps(attrs), sink.PROVENANCE: provenance}
+        """Copy the row groups of all `parts` into one file (see `Sink.merge`)."""
+        schema = pq.read_schema(parts[0])
+        first = _described(schema, parts[0])
+        attrs: list[dict[str, dict[str, str]]] = []
         rows: dict[str, int] = {}
-        schema = schemas[0].with_metadata(metadata)
-        with sink.HashingFile(path) as file, self._writer(file, schema) as writer:
-            for group in _groups(parts):
-                writer.write_table(group, row_group_size=max(len(group), 1))
-                for name, n in _rows(group, described[0]).items():
-                    rows[name] = rows.get(name, 0) + n
-                del group
-                pa.default_memory_pool().release_unused()
+
+        def check(part: Path, metadata: Mapping[bytes, bytes]) -> None:
+            sink.check_same(first, _described_in(metadata, part), part, parts[0])
+            attrs.append(json.loads(metadata[_ATTRS]))
+            for name, n in json.loads(metadata[_ROWS]).items():
+                rows[name] = rows.get(name, 0) + n
+
+        with sink.HashingFile(path) as file:
+            groups = RowGroups(file)
+            for part in parts:
+                groups.append(part, functools.partial(check, part))
+            told = {
+                **schema.metadata,
+                _ATTRS: json.dumps(sink.merged_attrs(attrs)),
+                _ROWS: json.dumps(rows),
+                sink.PROVENANCE: provenance,
+            }
+            groups.finish(schema.with_metadata(told), **self._options(schema))
         return sink.Part(rows, file.size, file.digest)
 
     def read(self, path: Path) -> dict[str, Table]:
         """Read a part or merged file back into tables."""
         return from_arrow(pq.read_table(path))
 
-    def _writer(self, file: Any, schema: pa.Schema) -> pq.ParquetWriter:
+    def _options(self, schema: pa.Schema) -> dict[str, Any]:
         levels = self.compression in ("zstd", "gzip")
-        return pq.ParquetWriter(
-            file,
-            schema,
-            compression=None if self.compression == "none" else self.compression,
-            compression_level=self.level if levels else None,
+        return {
+            "compression": None if self.compression == "none" else self.compression,
+            "compression_level": self.level if levels else None,
             # identifiers and times over threshold repeat; float columns would
             # only fill a dictionary to throw it away
-            use_dictionary=list(_dictionary_columns(schema)),
-            write_statistics=list(_flat_columns(schema)),
-            store_schema=True,
-        )
+            "use_dictionary": list(_dictionary_columns(schema)),
+            "write_statistics": list(_flat_columns(schema)),
+            "store_schema": True,
+        }
 
 
 # -- tables <-> arrow ----------------------------------------------------------
@@ -200,7 +211,11 @@ def from_arrow(arrow: pa.Table) -> dict[str, Table]:
 
 
 def _described(schema: pa.Schema, path: Path | None) -> dict[str, Any]:
-    text = (schema.metadata or {}).get(sink.SCHEMA.encode())
+    return _described_in(schema.metadata or {}, path)
+
+
+def _described_in(metadata: Mapping[bytes, bytes], path: Path | None) -> dict[str, Any]:
+    text = metadata.get(sink.SCHEMA.encode())
     if text is None:
         where = None if path is None else str(path)
         raise FormatError("a Parquet file that km3gpu did not write", where=where)
@@ -232,25 +247,6 @@ def _from_arrow(array: pa.Array, about: Mapping[str, str]) -> Any:
         flat = _from_arrow(array.flatten(), about)
         return flat.reshape(len(array), kind.list_size, *flat.shape[1:])
     return np.ascontiguousarray(array.to_numpy(zero_copy_only=False))
-
-
-# -- files ---------------------------------------------------------------------
-def _groups(parts: Sequence[Path]) -> Iterator[pa.Table]:
-    for part in parts:
-        with pq.ParquetFile(part) as file:
-            for i in range(file.num_row_groups):
-                yield file.read_row_group(i)
-
-
-def _rows(arrow: pa.Table, described: Mapping[str, Any]) -> dict[str, int]:
-    """Count the rows of each table without copying any."""
-    rows = {}
-    for name, about in described.items():
-        jagged = about["jagged"] and about["columns"]
-        chunks = arrow.column(name).chunks if jagged else ()
-        ends = [(c.offsets[0].as_py(), c.offsets[-1].as_py()) for c in chunks]
-        rows[name] = sum(b - a for a, b in ends) if jagged else len(arrow)
-    return rows
 
 
 def _leaves(path: str, kind: pa.DataType) -> Iterator[tuple[str, pa.DataType]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from km3gpu.pipeline.receipt import Output, Receipt, sink_key
 from km3gpu.pipeline.task import part_name, publish
 from km3gpu.stages.concat import concatenate
 from km3gpu.stages.stage import Stage
+
+_READERS = 8
 
 __all__ = ["agrees", "damaged", "join", "merge"]
 
@@ -29,7 +32,12 @@ def damaged(receipts: Sequence[Receipt], folder: Path) -> list[Receipt]:
     folder : Path
         Folder of the parts.
     """
-    return [r for r in receipts if not all(agrees(folder / o.name, o) for o in r.outputs)]
+
+    def whole(receipt: Receipt) -> bool:
+        return all(agrees(folder / o.name, o) for o in receipt.outputs)
+
+    with ThreadPoolExecutor(_READERS) as pool:  # hashing and reading let go of the GIL
+        return [r for r, good in zip(receipts, pool.map(whole, receipts), strict=True) if not good]
 
 
 def agrees(path: Path, output: Output) -> bool:
