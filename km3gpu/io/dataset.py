@@ -40,7 +40,7 @@ class Dataset(Protocol):
         ...
 
     def hidden(self, table: str) -> Iterable[str]:
-        """Give the columns that are read only where asked for by name."""
+        """Give the columns that are read only where asked for by name; of a hidden table, all."""
         ...
 
     def edges(self) -> list[int]:
@@ -127,14 +127,15 @@ def choose(dataset: Dataset, tables: Any, columns: Any) -> dict[str, tuple[str, 
         chosen.setdefault(table, []).append(column)
     wanted = {}
     for table, names in chosen.items():
-        if table not in known:
+        more = tuple(dataset.hidden(table))
+        if table not in known and not more:
             raise UnknownNameError.of("table", table, known, where=dataset.where)
         for name in names:
-            if name not in known[table] and name not in dataset.hidden(table):
+            if name not in known.get(table, ()) and name not in more:
                 raise UnknownNameError.of(
-                    "column", name, known[table], where=f"table {table!r} of {dataset.where}"
+                    "column", name, known.get(table, more), where=f"table {table!r} of {dataset.where}"
                 )
-        wanted[table] = tuple(dict.fromkeys(names)) or known[table]
+        wanted[table] = tuple(dict.fromkeys(names)) or known.get(table, more)
     return wanted
 
 

@@ -2,7 +2,9 @@
 
 ``hits`` are the snapshot hits, all hits around the trigger; ``triggered_hits``
 those that took part in it, with their trigger bits in ``trig``.  Both are kept
-as stored: a triggered hit is also among the snapshot hits.
+as stored: a triggered hit is also among the snapshot hits.  ``frames``, read only
+where it is asked for, is the status of all modules in the frame of each event,
+from the summary slices of the same file.
 """
 
 from __future__ import annotations
@@ -13,8 +15,10 @@ from typing import Any
 
 from km3gpu.backend import Backend
 from km3gpu.errors import FormatError
+from km3gpu.io import eventframes
 from km3gpu.io.baskets import entry_bytes
 from km3gpu.io.dataset import Wanted
+from km3gpu.io.eventframes import EventFrames
 from km3gpu.io.roottree import Tree
 from km3gpu.io.trigger_parameters import read_trigger_parameters
 from km3gpu.kernels import decode
@@ -71,8 +75,8 @@ class DaqEvents:
         return dict(_COLUMNS)
 
     def hidden(self, table: str) -> tuple[str, ...]:
-        """Give the columns that are read only by name: none."""
-        return ()
+        """Give the columns that are read only by name: the frames of events, from the summary slices."""
+        return eventframes.COLUMNS if table == "frames" and EventFrames.there(self.tree.file) else ()
 
     def edges(self) -> list[int]:
         """Give the basket boundaries of the snapshot hits."""
@@ -80,7 +84,7 @@ class DaqEvents:
 
     def nbytes(self, wanted: Wanted) -> int:
         """Estimate the decompressed bytes of all entries."""
-        return sum(self.tree.branch(_BRANCHES[t]).unpacked_bytes for t in wanted)
+        return sum(self.tree.branch(_BRANCHES[t]).unpacked_bytes for t in wanted if t in _BRANCHES)
 
     def read(self, wanted: Wanted, start: int, stop: int, where: Backend) -> dict[str, Table]:
         """Read entries ``start <= i < stop``; raw bytes go to the backend and are decoded there.
@@ -92,6 +96,9 @@ class DaqEvents:
         """
         made = {}
         for name, columns in wanted.items():
+            if name == "frames":
+                made[name] = self._frames(columns, start, stop).map(where.to_device)
+                continue
             branch = self.tree.branch(_BRANCHES[name])
             data, starts = entry_bytes(self.tree, branch, start, stop)
             try:
@@ -106,6 +113,15 @@ class DaqEvents:
             attrs = self._attrs if name == "events" else {}
             made[name] = Table(name, {c: got[c] for c in columns}, offsets, attrs)
         return made
+
+    def _frames(self, columns: tuple[str, ...], start: int, stop: int) -> Table:
+        names = ("run_id", "frame_index")
+        events = self.read({"events": names}, start, stop, Backend("cpu"))["events"]
+        return self._event_frames.read(columns, *(events.flat(n) for n in names))
+
+    @functools.cached_property
+    def _event_frames(self) -> EventFrames:
+        return EventFrames(self.tree.file)
 
     @functools.cached_property
     def _attrs(self) -> dict[str, str]:

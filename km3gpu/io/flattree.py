@@ -102,7 +102,7 @@ class FlatTree:
 
     def hidden(self, table: str) -> tuple[str, ...]:
         """Give the columns that are read only by name: ROOT's own bookkeeping."""
-        return tuple(n for n, b in self.branches[table].items() if _is_bookkeeping(b))
+        return tuple(n for n, b in self.branches.get(table, {}).items() if _is_bookkeeping(b))
 
     def edges(self) -> list[int]:
         """Give the basket boundaries of the branch that takes most of the file."""

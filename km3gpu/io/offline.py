@@ -79,7 +79,7 @@ class OfflineEvents:
 
     def hidden(self, table: str) -> tuple[str, ...]:
         """Give the columns that are read only by name: ROOT's own bookkeeping."""
-        return tuple(n for n in self.branches[table] if n in _BOOKKEEPING)
+        return tuple(n for n in self.branches.get(table, ()) if n in _BOOKKEEPING)
 
     def edges(self) -> list[int]:
         """Give the basket boundaries of the branch that takes most of the file."""

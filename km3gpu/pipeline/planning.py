@@ -22,7 +22,10 @@ from km3gpu.pipeline.recipe import Recipe
 from km3gpu.pipeline.settings import SourceSettings
 from km3gpu.stages.stage import needed
 
-__all__ = ["choose_columns", "make_plan"]
+__all__ = ["HIDDEN_TABLES", "choose_columns", "make_plan"]
+
+HIDDEN_TABLES = ("frames",)
+"""Tables that a file may have beside those that it shows (see `km3gpu.io.events`)."""
 
 
 def make_plan(recipe: Recipe, files: Iterable[str] | None = None) -> Plan:
@@ -90,8 +93,10 @@ def _input(path: str, role: str, how: str = "content") -> Input:
 def _look(path: str, recipe: Recipe) -> tuple[Input, dict[str, tuple[str, ...]]]:
     """Open one data file: what it is, and which of its columns are to be read."""
     source = io.open(path, tree=recipe.source.tree)
-    columns = choose_columns(recipe, source.kind, source.tables, path)
-    check_columns(recipe, source.kind, columns, source.tables, path)
+    dataset = open_file(path).dataset(source.tree)
+    hidden = {t: tuple(dataset.hidden(t)) for t in HIDDEN_TABLES if t not in source.tables}
+    columns = choose_columns(recipe, source.kind, source.tables, path, hidden)
+    check_columns(recipe, source.kind, columns, {**source.tables, **hidden}, path)
     about = dataclasses.replace(
         _input(path, "data", recipe.source.identity),
         uuid=source.uuid,
@@ -99,13 +104,17 @@ def _look(path: str, recipe: Recipe) -> tuple[Input, dict[str, tuple[str, ...]]]
         tree=source.tree,
         n_entries=source.n_events,
         meta=tuple(source.meta),
-        bytes=open_file(path).dataset(source.tree).nbytes(columns),
+        bytes=dataset.nbytes(columns),
     )
     return about, columns
 
 
 def choose_columns(
-    recipe: Recipe, kind: str, tables: Mapping[str, Sequence[str]], where: str
+    recipe: Recipe,
+    kind: str,
+    tables: Mapping[str, Sequence[str]],
+    where: str,
+    hidden: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, tuple[str, ...]]:
     """Work out the columns to read: those that stages and sinks need and those the recipe names.
 
@@ -121,6 +130,8 @@ def choose_columns(
         Columns that the file has, by table.
     where : str
         The file, for messages.
+    hidden : mapping of str to sequence of str, optional
+        Tables that are read only where a step needs them or the recipe names them.
 
     Returns
     -------
@@ -142,9 +153,9 @@ def choose_columns(
         takers = [sink.tables for sink, end in zip(recipe.sinks, ends, strict=True) if not end]
         written = [name for names in takers for name in names] if all(takers) else ["*"]
         patterns += [f"{name}/*" for name in dict.fromkeys(written)]
-    every = [f"{t}/{c}" for t, cs in tables.items() for c in cs]
+    every, more = ([f"{t}/{c}" for t, cs in known.items() for c in cs] for known in (tables, hidden or {}))
     for pattern in patterns:
-        found = fnmatch.filter(every, pattern)
+        found = fnmatch.filter(every, pattern) or fnmatch.filter(more, pattern)
         if not found:
             raise ConfigError(
                 f"no column {pattern!r}",
@@ -156,7 +167,8 @@ def choose_columns(
             wanted.setdefault(table, {})[column] = None
     # in the order of the file, and without what it does not have: the stages
     # say themselves what they cannot do without
-    chosen = {t: tuple(c for c in cs if c in wanted.get(t, {})) for t, cs in tables.items()}
+    there = {**tables, **(hidden or {})}
+    chosen = {t: tuple(c for c in cs if c in wanted.get(t, {})) for t, cs in there.items()}
     return {t: cs for t, cs in chosen.items() if cs}
 
 

@@ -32,7 +32,8 @@ class Veto(Stage):
     A PMT whose rate was above the limit (high-rate veto), or whose buffer ran
     full (FIFO), sent only part of its hits in that frame of 0.1 s, and so did all
     of a module whose packets (UDP) did not all come.  Timeslices carry this
-    status; for events see the function `veto`.
+    status; for events it comes from the summary slices of their file (table
+    ``frames``), or of another with the function `veto`.
 
     Attributes
     ----------
@@ -66,22 +67,34 @@ class Veto(Stage):
     def reads(self, kind: str) -> Columns:
         """Give module and channel of hits, and the status of frames."""
         tables = dict.fromkeys(_TABLES if kind == "daq" else ("hits",), ("dom_id", "channel_id"))
-        frames = {"frames": ("dom_id", "n_hits", *_STATUS)} if kind == "timeslices" else {}
-        return {**tables, **frames, "events": ("run_id", "frame_index")}
+        return {**tables, **self._frames(kind), "events": ("run_id", "frame_index")}
+
+    def requires(self, kind: str) -> Columns:
+        """Ask for the status of frames: without it nothing can be judged."""
+        return self._frames(kind)
+
+    def _frames(self, kind: str) -> dict[str, tuple[str, ...]]:
+        if kind == "timeslices":
+            return {"frames": ("dom_id", "n_hits", *_STATUS)}
+        return {"frames": ("dom_id", *_STATUS, *(("rates",) if self.rate_limit is not None else ()))}
 
     def writes(self, kind: str) -> Columns:
         """Give the column of bits."""
         return dict.fromkeys(_TABLES if kind == "daq" else ("hits",), ("quality",))
 
     def apply(self, chunk: Chunk) -> Result:
-        """Judge the hits of a chunk of timeslices."""
-        if "frames" not in chunk or "n_hits" not in chunk.frames:
+        """Judge the hits of a chunk of timeslices, or of events with the frames that they were taken in."""
+        if "frames" not in chunk:
             raise CalibrationError(
                 "there is no status of frames to veto by",
                 where=repr(chunk),
-                remedy="for events call veto(chunk, summary=...) with the summary slices of their run",
+                remedy="read the table 'frames' too, where the file has summary slices, "
+                "or call veto(chunk, summary=...) with those of the run",
             )
         frames = chunk.frames
+        if "n_hits" not in frames:
+            event = backend.namespace(frames.offsets).arange(frames.n_events)
+            return self.judge(chunk, frames, _rows(_keys(frames, event), chunk, event))
         offsets = segments.counts_to_offsets(frames.flat("n_hits"))
         if int(offsets[-1]) != len(chunk.hits):
             raise CalibrationError(
@@ -206,20 +219,23 @@ def veto(chunk: Chunk, summary: Chunk | None = None, **options: Any) -> Chunk:
             where=repr(chunk),
             remedy="take the summary slices of the same run",
         )
-    key = _keys(summary, "frames")
-    xp = backend.namespace(key)
-    order = xp.argsort(key)
-    of_hit = {n: _found(key, order, _keys(chunk, n)) for n in _TABLES if n in chunk}
+    key = _keys(summary.frames, summary.events.flat("frame_index"))
+    of_hit = _rows(key, chunk, chunk.events.flat("frame_index"))
     tables, counters = stage.judge(chunk, summary.frames, of_hit)
     told = f"{stage.fingerprint()} summary={summary.id}"
     return chunk.evolve(told, tables, {f"{stage.name}/{k}": v for k, v in counters.items()})
 
 
-def _keys(chunk: Chunk, name: str) -> Any:
-    """Give frame index and module of every row as one int64."""
-    table = chunk.tables[name]
-    slices = chunk.events.flat("frame_index").astype(np.int64)[segments.expand(table.offsets)]
-    return (slices << 32) | (table.flat("dom_id").astype(np.int64) & 0xFFFFFFFF)
+def _keys(table: Table, number: Any) -> Any:
+    """Give module and number of the event (or of its frame) of every row as one int64."""
+    of_row = number.astype(np.int64)[segments.expand(table.offsets)]
+    return (of_row << 32) | (table.flat("dom_id").astype(np.int64) & 0xFFFFFFFF)
+
+
+def _rows(key: Any, chunk: Chunk, number: Any) -> dict[str, Any]:
+    """Give the row of `key` of every hit, by table; -1 for none."""
+    order = backend.namespace(key).argsort(key)
+    return {n: _found(key, order, _keys(chunk.tables[n], number)) for n in _TABLES if n in chunk}
 
 
 def _found(key: Any, order: Any, wanted: Any) -> Any:

@@ -30,11 +30,10 @@ def _names() -> list[Any]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Run in the simulator's process what is about the simulator: all else has run without."""
-    if SIMULATED:
-        others = [i for i in items if i.get_closest_marker("cudasim") is None]
-        config.hook.pytest_deselected(items=others)
-        items[:] = [i for i in items if i not in others]
+    """Run in the simulator's process what is about the simulator, and nothing of that elsewhere."""
+    others = [i for i in items if (i.get_closest_marker("cudasim") is None) == SIMULATED]
+    config.hook.pytest_deselected(items=others)
+    items[:] = [i for i in items if i not in others]
 
 
 class Where:
