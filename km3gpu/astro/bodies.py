@@ -4,6 +4,13 @@ Positions are those of astropy's built-in ephemeris (ERFA's epv00 and moon98), i
 quintics per day, light time taken off.  A row's direction is what an observer at
 the detector's reference point sees: parallax, aberration by the Earth's motion
 and rotation.
+
+The Sun's own light is not bent by the Sun, and here it is not.  astropy's
+``get_body("sun")`` is: it takes the Sun for a point that bends the light of
+another point, where the Sun was when the light left it, 6,000 km away.  That is 4
+mas times the tangent of half the angle between the Sun's motion and its direction
+from the Earth: 4 mas in the median, up to arcseconds for a few days a year.
+``deflection=True`` does the same.
 """
 
 from __future__ import annotations
@@ -44,8 +51,9 @@ class BodyTable:
         ``"sun"`` or ``"moon"``.
     first_mjd : int
         MJD of row 0.
-    rows : (n_days, 18) float64
-        Quintics of x, y, z in light-days, axes of ICRS.
+    rows : (n_days, 36) float64
+        Quintics of x, y, z in light-days, axes of ICRS: from the Earth's centre to the body,
+        and from the Sun.
     """
 
     body: str
@@ -54,11 +62,18 @@ class BodyTable:
 
 
 def body_to_local(
-    body: str, time_ns: Any, site: Site | str, *, distance: bool = False, iers: str | None = None
+    body: str,
+    time_ns: Any,
+    site: Site | str,
+    *,
+    distance: bool = False,
+    deflection: bool = False,
+    iers: str | None = None,
 ) -> tuple[Any, ...]:
     """Give the directions in which particles from the Sun or the Moon travel in a detector.
 
-    Agrees with astropy's ``get_body`` and AltAz to 1 mas.
+    The Moon agrees with astropy's ``get_body`` and AltAz to 1 mas; the Sun does with
+    `deflection`, which is off since it is not in the sky (see above).
 
     Parameters
     ----------
@@ -68,6 +83,9 @@ def body_to_local(
     site : Site or str
     distance : bool
         Give the distance from the site [m] as well.
+    deflection : bool
+        Bend the body's light around the Sun as astropy's ``get_body`` does, to compare with
+        it.
     iers : str, optional
         As for `local_to_icrs`.
 
@@ -91,7 +109,7 @@ def body_to_local(
     shape, (t,) = columns_of(time_ns=time_ns)
     table = table_for(t, iers)
     rows, body_rows, row = on_device_of(t, table.rows, body_table(body, table).rows, place.kernel_row)
-    (x, y, z, far), _ = _kernels.body_to_local(t, body_rows, rows, table.start_ns, row)
+    (x, y, z, far), _ = _kernels.body_to_local(t, body_rows, rows, table.start_ns, row, bending=deflection)
     columns = (x, y, z, far * (86_400.0 * 299_792_458.0)) if distance else (x, y, z)
     return tuple(c.reshape(shape) for c in columns)
 
@@ -124,18 +142,20 @@ def _block(body: str, number: int) -> Any:
     fractions = (tt[:, None] + _NODES).ravel()
     # barycentric dynamical time: 2 ms of the Moon's way are a milliarcsecond
     fractions += erfa.dtdb(days, fractions, 0.0, 0.0, 0.0, 0.0) / 86_400.0
-    position = _astrometric(body, days, fractions).reshape(n, 6, 3) / _LIGHT_DAY_AU
-    return np.ascontiguousarray(np.einsum("kj,njq->nqk", _TO_COEFFICIENTS, position).reshape(n, 18))
+    position = np.hstack(_astrometric(body, days, fractions)).reshape(n, 6, 6) / _LIGHT_DAY_AU
+    return np.ascontiguousarray(np.einsum("kj,njq->nqk", _TO_COEFFICIENTS, position).reshape(n, 36))
 
 
-def _astrometric(body: str, day: Any, fraction: Any) -> Any:
-    """Geocentric position of the body when the light left it, axes of ICRS [au]: (n, 3)."""
+def _astrometric(body: str, day: Any, fraction: Any) -> tuple[Any, Any]:
+    """Where the light left the body, axes of ICRS: from the Earth, and from the Sun [au], (n, 3) each."""
     heliocentric, earth = erfa.epv00(day, fraction)
+    sun = earth["p"] - heliocentric["p"]
     position = -heliocentric["p"] if body == "sun" else erfa.moon98(day, fraction)["p"]
     # the Sun hardly moves; the Moon goes round it with the Earth, 40 km in its light time
     for _ in range(1 if body == "sun" else 2):
         away = np.linalg.norm(position, axis=-1) / _LIGHT_DAY_AU
         heliocentric, barycentric = erfa.epv00(day, fraction - away)
-        position = barycentric["p"] - earth["p"]
-        position += -heliocentric["p"] if body == "sun" else erfa.moon98(day, fraction - away)["p"]
-    return position
+        there = barycentric["p"]
+        there += -heliocentric["p"] if body == "sun" else erfa.moon98(day, fraction - away)["p"]
+        position = there - earth["p"]
+    return position, there - sun

@@ -178,7 +178,7 @@ def _sky(rng: Any, n: int, put: Put) -> dict[str, Any]:
     vectors, _ = sky.local_to_sky(t, v, table, start, site, frame, vectors=True)
     back, _ = sky.sky_to_local(t, angles, table, start, site, frame)
     there, _ = sky.sky_to_local(t, vectors, table, start, site, frame)
-    body = np.random.default_rng(7).normal(size=(_DAYS, 18)) * 1e-6
+    body = np.random.default_rng(7).normal(size=(_DAYS, 36)) * 1e-6
     seen, _ = sky.body_to_local(t, put(body), table, start, site)
     turned, _ = sky.vectors_to_angles(v[0], v[1], v[2], frame)
     again, _ = sky.angles_to_vectors(*turned, frame)

@@ -57,7 +57,7 @@ _ANGLES_TO_LOCAL = Kernel(
 )  # fmt: skip
 _BODY_TO_LOCAL = Kernel(
     "sky.body_to_local", _cpu.body_to_local_block, _cpu.body_to_local_blocks,
-    (("i8[]", "f8[:,:]", "f8[:,:]", "i8", "f8[]", *["f8[]"] * 4),),
+    (("i8[]", "f8[:,:]", "f8[:,:]", "i8", "f8[]", "i8", *["f8[]"] * 4),),
     bytes_per_item=40, item="event", registers=96,
 )  # fmt: skip
 _VECTORS_TO_ANGLES = Kernel(
@@ -178,7 +178,7 @@ def sky_to_local(
 
 
 def body_to_local(
-    time_ns: Any, body: Any, table: Any, start_ns: int, site: Any
+    time_ns: Any, body: Any, table: Any, start_ns: int, site: Any, *, bending: bool = False
 ) -> tuple[tuple[Any, Any, Any, Any], int]:
     """Give directions in which particles from the Sun or the Moon travel in a detector.
 
@@ -186,12 +186,14 @@ def body_to_local(
     ----------
     time_ns : (n,) int64 array
         UTC ns since 1970.
-    body : (n_days, 18) float64 array
-        Geocentric position; the same days as `table`.
+    body : (n_days, 36) float64 array
+        Position from the Earth and from the Sun; the same days as `table`.
     table, start_ns
         As for `local_to_sky`.
     site : (14,) float64 array
         As for `local_to_sky`, and the site's ITRS x, y, z in light-days.
+    bending : bool
+        Bend the body's light around the Sun.
 
     Returns
     -------
@@ -202,7 +204,7 @@ def body_to_local(
     n = len(time_ns)
     x, y, z, distance = columns = _empty(time_ns, n, _F8, 4)
     where = where_of(time_ns, body, table, site)
-    fault = run(_BODY_TO_LOCAL, where, n, time_ns, body, table, start_ns, site, *columns)
+    fault = run(_BODY_TO_LOCAL, where, n, time_ns, body, table, start_ns, site, int(bending), *columns)
     return (x, y, z, distance), fault
 
 

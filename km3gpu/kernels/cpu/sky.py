@@ -217,7 +217,7 @@ def angles_to_local_blocks(
 def body_to_local_block(
     start: int, stop: int,
     time_ns: Any,
-    body: Any, table: Any, start_ns: int, site: Any,
+    body: Any, table: Any, start_ns: int, site: Any, bending: int,
     out_x: Any, out_y: Any, out_z: Any, out_distance: Any,
 ) -> int:  # fmt: skip
     """Give travel directions ``start`` to ``stop`` of particles from the Sun or the Moon."""
@@ -231,7 +231,7 @@ def body_to_local_block(
         for k in range(n):
             i = first + np.uint64(k)
             f = (time_ns[i] - midnight) * per_ns
-            good, dx, dy, dz, distance = from_body(f, orbit, day, place)
+            good, dx, dy, dz, distance = from_body(f, orbit, day, place, bending)
             out_x[i], out_y[i], out_z[i], out_distance[i] = dx, dy, dz, distance
             bad += 0 if good else 1
         if bad:
@@ -244,7 +244,7 @@ def body_to_local_block(
 def body_to_local_blocks(
     n: int, n_blocks: int,
     time_ns: Any,
-    body: Any, table: Any, start_ns: int, site: Any,
+    body: Any, table: Any, start_ns: int, site: Any, bending: int,
     out_x: Any, out_y: Any, out_z: Any, out_distance: Any,
 ) -> int:  # fmt: skip
     """Do the same for `n` of them, in parallel blocks."""
@@ -253,7 +253,7 @@ def body_to_local_blocks(
         k = np.int64(b)
         worst[k] = body_to_local_block(
             k * n // n_blocks, (k + 1) * n // n_blocks,
-            time_ns, body, table, start_ns, site,
+            time_ns, body, table, start_ns, site, bending,
             out_x, out_y, out_z, out_distance,
         )  # fmt: skip
     return worst.min()  # type: ignore[no-any-return]

@@ -103,14 +103,14 @@ def angles_to_local(
 def body_to_local(
     n: int,
     time_ns: Any,
-    body: Any, table: Any, start_ns: int, site: Any,
+    body: Any, table: Any, start_ns: int, site: Any, bending: int,
     out_x: Any, out_y: Any, out_z: Any, out_distance: Any,
     slot: Any,
 ) -> None:  # fmt: skip
     """Give travel directions 0 to `n` of particles from the Sun or the Moon."""
     for i in range(cuda.grid(1), n, cuda.gridsize(1)):
         row, f = day_of(time_ns[i], start_ns, table.shape[0])
-        good, dx, dy, dz, distance = from_body(f, body[row], table[row], site)
+        good, dx, dy, dz, distance = from_body(f, body[row], table[row], site, bending)
         if not good:
             cuda.atomic.min(slot, 0, fault(i, reason(f)))
         out_x[i] = dx

@@ -8,6 +8,7 @@ import numpy as np
 
 DAY_NS = 86_400_000_000_000
 BENDING = 1.97412574336e-8
+AU_PER_LIGHT_DAY = 86_400.0 * 299_792_458.0 / 149_597_870_700.0
 
 
 def _dot(a: Any, b: Any) -> Any:
@@ -93,19 +94,30 @@ def angles_to_local(time_ns: Any, longitude: Any, latitude: Any, *context: Any) 
     return vectors_to_local(time_ns, *vectors(longitude, latitude).T, *context)
 
 
-def body_to_local(time_ns: Any, body: Any, table: Any, start_ns: int, site: Any) -> Any:
+def body_to_local(
+    time_ns: Any, body: Any, table: Any, start_ns: int, site: Any, bending: bool = False
+) -> Any:
     """Give travel directions of particles from the Sun or the Moon, and its distance, (n, 4)."""
     state = _State(time_ns, table, start_ns, site)
     day = np.where(state.valid, (time_ns - start_ns) // DAY_NS, 0)
     f = (time_ns - start_ns - day * DAY_NS) / DAY_NS
-    c = body[day].reshape(-1, 3, 6)
-    centre = sum(c[:, :, k] * f[:, None] ** k for k in range(6))
+    c = body[day].reshape(-1, 6, 6)
+    place = sum(c[:, :, k] * f[:, None] ** k for k in range(6))
+    centre, from_sun = place[:, :3], place[:, 3:]
+    c = c[:, :3]
     slope = sum(k * c[:, :, k] * f[:, None] ** (k - 1) for k in range(1, 6))
     seen = centre - _times(state.rotation, site[11:14])
     late = np.linalg.norm(seen, axis=1) - np.linalg.norm(centre, axis=1)
     seen = seen - late[:, None] * (slope + state.orbit)
     distance = np.linalg.norm(seen, axis=1, keepdims=True)
-    g = _lorentz(seen / distance, state.velocity)
+    p = seen / distance
+    if bending:
+        sun = from_sun - seen
+        au = np.linalg.norm(sun, axis=1, keepdims=True)
+        e, q = sun / au, from_sun / np.linalg.norm(from_sun, axis=1, keepdims=True)
+        w = BENDING / (au * AU_PER_LIGHT_DAY) / np.maximum(_dot(q, q + e), 5e-8)
+        p = p + w * np.cross(p, np.cross(e, q))
+    g = _lorentz(p, state.velocity)
     out = np.hstack(
         [-_times(site[:9].reshape(3, 3).T, _times(np.swapaxes(state.rotation, 1, 2), g)), distance]
     )

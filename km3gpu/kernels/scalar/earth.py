@@ -17,9 +17,9 @@ columns      meaning                                                in the day
 40 to 43     distance of the Sun [au]                               cubic
 ===========  =====================================================  ==========
 
-The Sun and the Moon have tables of their own (`km3gpu.astro.bodies`): three
-quintics per day, columns 0 to 17, of the geocentric position x, y, z in
-light-days, light time taken off.
+The Sun and the Moon have tables of their own (`km3gpu.astro.bodies`): six
+quintics per day of where the light left them, in light-days: columns 0 to 17 are x,
+y, z from the Earth's centre, 18 to 35 from where the Sun is when the light arrives.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ PER_NS = 1.0 / 86_400_000_000_000.0
 
 # twice the Sun's gravitational radius [au], as ERFA's SRS
 BENDING = 1.97412574336e-8
+LIGHT_DAYS_PER_AU = 149_597_870_700.0 / 299_792_458.0 / 86_400.0
 
 
 @register_jitable(forceinline=True)

@@ -18,6 +18,8 @@ from numba.extending import register_jitable
 
 from km3gpu.kernels.scalar.angles import rotate, rotate_back
 from km3gpu.kernels.scalar.earth import (
+    BENDING,
+    LIGHT_DAYS_PER_AU,
     celestial_to_earth,
     cubic,
     earth_state,
@@ -32,6 +34,7 @@ __all__ = [
     "NO_DAY",
     "aberrate",
     "bend",
+    "bend_near",
     "from_body",
     "is_direction",
     "reason",
@@ -161,7 +164,34 @@ def to_local(f: Any, x: Any, y: Any, z: Any, day: Any, site: Any, frame: Any, be
 
 
 @register_jitable(forceinline=True)
-def from_body(f: Any, body: Any, day: Any, site: Any) -> Any:
+def bend_near(x: Any, y: Any, z: Any, qx: Any, qy: Any, qz: Any, distance: Any, bending: Any) -> Any:
+    """Bend the light of a body at a finite distance around the Sun, as ERFA's ld.
+
+    Parameters
+    ----------
+    x, y, z : float64
+        Unit vector from the observer to the body.
+    qx, qy, qz : float64
+        From the Sun to the body, light-days.
+    distance : float64
+        Of the body, light-days.
+    bending : int
+        Do it; else the direction stays as it is.
+    """
+    # from the Sun to the observer
+    ex, ey, ez = qx - distance * x, qy - distance * y, qz - distance * z
+    em = square_root(ex * ex + ey * ey + ez * ez)
+    ex, ey, ez = ex / em, ey / em, ez / em
+    far = square_root(qx * qx + qy * qy + qz * qz)
+    qx, qy, qz = qx / far, qy / far, qz / far
+    angle = qx * (qx + ex) + qy * (qy + ey) + qz * (qz + ez)
+    w = BENDING * LIGHT_DAYS_PER_AU / (em * max(angle, 5e-8)) if bending else 0.0
+    pq, pe = w * (x * qx + y * qy + z * qz), w * (x * ex + y * ey + z * ez)
+    return x + (ex * pq - qx * pe), y + (ey * pq - qy * pe), z + (ez * pq - qz * pe)
+
+
+@register_jitable(forceinline=True)
+def from_body(f: Any, body: Any, day: Any, site: Any, bending: Any) -> Any:
     """Direction in which particles from the Sun or the Moon travel in the detector.
 
     Its geocentric place less the site's gives parallax; the rest is as for a star.
@@ -170,11 +200,14 @@ def from_body(f: Any, body: Any, day: Any, site: Any) -> Any:
     ----------
     f : float64
         Fraction of the day; NaN where the table lacks it.
-    body : 18 numbers
-        The day's quintics of x, y, z, geocentric, in light-days.
+    body : 36 numbers
+        The day's quintics of x, y, z in light-days: from the Earth's centre, and from the
+        Sun.
     day : 44 numbers
     site : fourteen numbers
         The eleven of the other functions and the site's ITRS x, y, z in light-days.
+    bending : int
+        Bend the body's light around the Sun.
 
     Returns
     -------
@@ -197,8 +230,11 @@ def from_body(f: Any, body: Any, day: Any, site: Any) -> Any:
     y -= late * (uy + cubic(day[20], day[21], day[22], day[23], f))
     z -= late * (uz + cubic(day[24], day[25], day[26], day[27], f))
     distance = square_root(x * x + y * y + z * z)
-    # no light bending: it takes a source behind the Sun
     x, y, z = x / distance, y / distance, z / distance
+    qx, _ = quintic(body[18], body[19], body[20], body[21], body[22], body[23], f)
+    qy, _ = quintic(body[24], body[25], body[26], body[27], body[28], body[29], f)
+    qz, _ = quintic(body[30], body[31], body[32], body[33], body[34], body[35], f)
+    x, y, z = bend_near(x, y, z, qx, qy, qz, distance, bending)
     x, y, z = aberrate(x, y, z, vx, vy, vz, w, 1.0)
     x, y, z = celestial_to_earth(x, y, z, c, s, xp, yp, X, Y, Z, q)
     x, y, z = rotate_back(site, x, y, z)
