@@ -33,9 +33,10 @@ def main() -> int:
     )
     parser.add_argument("--quick", action="store_true", help="smaller inputs, fewer repeats")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE")
+    parser.add_argument("--plots", type=Path, metavar="FOLDER", help="draw what can be drawn")
     options = parser.parse_args()
     try:
-        rows = measure(options.names or names(), options.quick)
+        rows = measure(options.names or names(), options.quick, options.plots)
     except Km3GpuError as error:
         print(f"benchmarks: error: {error}", file=sys.stderr)
         return error.exit_code
@@ -46,7 +47,7 @@ def main() -> int:
     return 0
 
 
-def measure(wanted: list[str], quick: bool) -> list[dict[str, object]]:
+def measure(wanted: list[str], quick: bool, plots: Path | None = None) -> list[dict[str, object]]:
     for name in wanted:
         if name not in names():
             raise UnknownNameError.of("benchmark", name, names())
@@ -56,8 +57,12 @@ def measure(wanted: list[str], quick: bool) -> list[dict[str, object]]:
     rows = []
     for name in wanted:
         start = time.perf_counter()
-        found: list[Row] = importlib.import_module(f"benchmarks.bench_{name}").run(quick)
+        module = importlib.import_module(f"benchmarks.bench_{name}")
+        found: list[Row] = module.run(quick)
         print(f"{name} ({time.perf_counter() - start:.0f} s)")
+        if plots is not None and hasattr(module, "plot"):
+            plots.mkdir(parents=True, exist_ok=True)
+            print("".join(f"  {path}\n" for path in module.plot(found, plots)), end="")
         for row in found:
             print(line(row))
             rows.append({"benchmark": name, **row.as_dict()})
