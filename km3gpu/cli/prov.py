@@ -121,7 +121,7 @@ def _plan(record: Mapping[str, Any]) -> list[str]:
 
 def _session(session: Mapping[str, Any]) -> tuple[str, list[str]]:
     ended = session.get("ended", {})
-    took = f" after {ended['time'] - session['time']:.1f} s" if "time" in ended else ""
+    took = f" after {ended['seconds']:.1f} s" if "seconds" in ended else ""
     text = f"{_utc(session['time'])}  {ended.get('status', 'killed')}{took} on {session['worker']}"
     said = [" ".join(session["command"])]
     if session["resumed"]:

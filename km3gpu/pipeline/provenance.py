@@ -144,7 +144,7 @@ def _ended(sessions: Sequence[Mapping[str, Any]], running: bool) -> list[dict[st
     A session that never said so was killed, unless it is the last of its kind
     and somebody is at work.
     """
-    once = ("event", "origins", "settings", "git")
+    once = ("event", "monotonic", "origins", "settings", "git")
     found = [{k: v for k, v in s.items() if k not in once} for s in sessions]
     for n, session in enumerate(found):
         later = any(s.get("slice") == session.get("slice") for s in found[n + 1 :])

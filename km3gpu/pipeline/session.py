@@ -162,6 +162,7 @@ class Session:
                 "event": "started",
                 "session": self.id,
                 "time": self.started,
+                "monotonic": time.monotonic(),
                 "plan": self.plan.id,
                 "code": self.plan.code,
                 "git": environment.git_state(),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from km3gpu.pipeline import journal
+from km3gpu.pipeline import environment, journal
 from km3gpu.pipeline.receipt import Total, total
 from km3gpu.pipeline.rundir import RunDirectory
 
@@ -76,19 +77,14 @@ def standing(path: str | Path) -> Standing:
     now, running = time.time(), directory.running()
     last: dict[str, Any] = state.sessions[-1] if state.sessions else {"time": now}
     ended: dict[str, Any] = last.get("ended", {})
-    receipts = [
-        e
-        for e in journal.read(directory.journals())
-        if e.get("event") == "receipt" and "joined" not in e and e["started"] >= last["time"] - 1.0
-    ]
+    receipts = _of_now(directory, last)
     fresh = [e for e in receipts if e["state"] == "done"]
     workers: dict[str, tuple[int, float]] = {}
     for e in receipts:
         n, _ = workers.get(e["worker"], (0, 0.0))
         workers[e["worker"]] = (n + 1, now - e["started"] - sum(e["seconds"].values()))
     newest = max((e["started"] + sum(e["seconds"].values()) for e in receipts), default=now)
-    end = now if running else float(ended.get("time", newest))
-    elapsed = max(end - last["time"], 1e-9)
+    elapsed = max(_elapsed(last, now if running else newest, running), 1e-9)
     rate = sum(e["n_in"] for e in fresh) / elapsed
     events_done = sum(c.origin.n_entries for c in done)
     left = (plan.n_events - events_done) / rate if rate > 0 else float("nan")
@@ -106,3 +102,31 @@ def standing(path: str | Path) -> Standing:
         workers,
         total(state.done[c.id] for c in done),
     )
+
+
+def _of_now(directory: RunDirectory, last: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Give the receipts of the last session, and of the slices that go on beside it."""
+    found = []
+    for path in directory.journals():
+        session: Mapping[str, Any] = {}
+        own: list[dict[str, Any]] = []
+        for e in journal.read([path]):
+            if e.get("event") == "started":  # lines are in order, clocks need not be
+                session, own = e, []
+            elif e.get("event") == "ended" and session.get("session") != last.get("session"):
+                own = []
+            elif e.get("event") == "receipt" and "joined" not in e:
+                own.append(e)
+        found += own
+    return found
+
+
+def _elapsed(session: Mapping[str, Any], end: float, running: bool) -> float:
+    """Give the seconds that a session took until now, or until it ended."""
+    ended = session.get("ended", {})
+    if "seconds" in ended:
+        return float(ended["seconds"])
+    host = environment.worker_name().rpartition(":")[0]
+    if running and "monotonic" in session and str(session["worker"]).rpartition(":")[0] == host:
+        return time.monotonic() - float(session["monotonic"])  # the clock may have been set
+    return end - float(session["time"])
