@@ -150,9 +150,7 @@ class DistributedRunner:
         try:
             workers = self._client.ncores()
         except (OSError, TimeoutError) as error:
-            raise BackendError(
-                f"the dask scheduler is gone: {error}", remedy="start it again, then run the same again"
-            ) from error
+            raise self._gone(error) from error
         if workers:
             self._heard = now
         elif now - self._heard > self._patience:
@@ -162,12 +160,20 @@ class DistributedRunner:
                 remedy="see the logs of the workers, start some, then run the same again",
             )
 
+    def _gone(self, error: Exception) -> BackendError:
+        words = " ".join(str(error).split()) or type(error).__name__
+        return BackendError(
+            f"the dask scheduler is gone: {words}", remedy="start it again, then run the same again"
+        )
+
     def _outcome(self, future: Any, task: Task) -> Outcome:
         try:
             return Outcome(task, future.result())
         except distributed.scheduler.KilledWorker as error:
             return lost(task, str(error.last_worker.address), "dask gave the chunk up after its workers died")
         except Exception as error:  # whatever dask makes of a lost task
+            if self._client.status != "running":  # no chunk is to blame
+                raise self._gone(error) from error
             fault = fault_of(error)
             return lost(task, "dask", fault.message, "io")
         finally:
