@@ -41,7 +41,8 @@ class EarthOrientation:
     status : (n,) int8
         0 final, 1 rapid service, 2 predicted.
     version : str
-        Version of the ``astropy-iers-data`` package, or the file's name.
+        Version of the ``astropy-iers-data`` package; or up to which day a file of the
+        user's is measured.
     digest : str
         ``"sha256:..."`` over the files.
     """
@@ -58,6 +59,10 @@ class EarthOrientation:
     def last_mjd(self) -> int:
         """MJD of the last row; days from it on are outside of the tables."""
         return self.first_mjd + len(self.status) - 1
+
+    def record(self) -> dict[str, str]:
+        """Say for provenance which tables these are."""
+        return {"version": self.version, "digest": self.digest}
 
     def over_days(self, mjd: Any) -> OrientationOfDays:
         """Look up whole days, each from its midnight to the next.
@@ -159,9 +164,16 @@ def earth_orientation(path: str | None = None) -> EarthOrientation:
         table[:, 1] * ARCSEC,
         table[:, 2] * ARCSEC,
         states,
-        f"astropy-iers-data {astropy_iers_data.__version__}" if path is None else finals_path.name,
+        f"astropy-iers-data {astropy_iers_data.__version__}"
+        if path is None
+        else _measured(days, status[known]),
         "sha256:" + hashlib.sha256(raw_a + raw_b).hexdigest(),
     )
+
+
+def _measured(days: Any, status: Any) -> str:
+    last = int(days[status != PREDICTED].max(initial=days[0]))
+    return f"Bulletin A measured to {np.datetime64(last - 40_587, 'D')}"
 
 
 class _Lines:

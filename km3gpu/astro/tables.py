@@ -19,6 +19,7 @@ from typing import Any
 import erfa
 import numpy as np
 
+from km3gpu import backend as _backend
 from km3gpu.astro.eop import OUTSIDE, PREDICTED, earth_orientation, tai_minus_utc
 from km3gpu.astro.times import DAY_NS, UNIX_MJD, day_name
 from km3gpu.errors import ConfigError, KernelError
@@ -92,6 +93,14 @@ class SkyTable:
         """Count the days from `first_ns` to `last_ns` that have this status."""
         a, b = (first_ns - self.start_ns) // DAY_NS, (last_ns - self.start_ns) // DAY_NS + 1
         return int((self.status[max(a, 0) : max(b, 0)] == status).sum())
+
+    def events_with(self, time_ns: Any, status: int) -> int:
+        """Count the times (within the table) whose day has this status."""
+        wanted = np.flatnonzero(self.status == status)
+        if len(wanted) == 0 or len(time_ns) == 0:
+            return 0
+        xp = _backend.namespace(time_ns)
+        return int(xp.isin((time_ns - self.start_ns) // DAY_NS, xp.asarray(wanted)).sum())
 
     def record(self, first_ns: int | None = None, last_ns: int | None = None) -> dict[str, Any]:
         """Say for provenance what the sky positions of a time range rest on.

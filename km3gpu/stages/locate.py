@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from km3gpu import astro, backend
-from km3gpu.astro.eop import earth_orientation
+from km3gpu.astro.eop import OUTSIDE, PREDICTED, earth_orientation
 from km3gpu.chunk import Chunk
 from km3gpu.errors import CalibrationError, ConfigError
 from km3gpu.stages.date import UTC_BEGAN_NS
@@ -25,18 +25,25 @@ _DIRECTION = ("track_dir_x", "track_dir_y", "track_dir_z")
 class Locate(Stage):
     """Turn the direction of the best track into zenith, azimuth, RA and Dec.
 
+    Its fingerprint, and so the record of a run, names the tables of Earth orientation by
+    version and digest.  Its counters say how many events of a chunk are at days that these
+    only predict (``predicted``) or do not reach (``outside_tables``).
+
     Attributes
     ----------
     site : str or Site, optional
         ``"arca"``, ``"orca"``, ``"antares"`` or a site of your own.
     detector : str or Detector, optional
         Take the site from the UTM reference of this detector instead.
+    iers : str, optional
+        Path of a ``finals2000A.all`` newer than the one installed with astropy.
     """
 
     name: ClassVar[str] = "locate"
 
     site: str | astro.Site | None = None
     detector: DetectorLike | None = None
+    iers: str | None = None
 
     def __post_init__(self) -> None:
         if (self.site is None) == (self.detector is None):
@@ -45,12 +52,12 @@ class Locate(Stage):
             astro.site(self.site)
 
     def inputs(self) -> tuple[str, ...]:
-        """Give the detector file."""
-        return detector_files(self.detector)
+        """Give the files of detector and Earth orientation."""
+        return (*detector_files(self.detector), *(() if self.iers is None else (self.iers,)))
 
     def fingerprint(self) -> str:
         """Describe the stage, by the Earth orientation too that its positions rest on."""
-        config = {**json.loads(super().fingerprint()), "iers": earth_orientation().digest}
+        config = {**json.loads(super().fingerprint()), "iers": earth_orientation(self.iers).record()}
         return json.dumps(config, sort_keys=True, separators=(",", ":"))
 
     def reads(self, kind: str) -> Columns:
@@ -86,6 +93,7 @@ class Locate(Stage):
         dx, dy, dz = (events.flat(c) for c in _DIRECTION)
         xp = backend.namespace(dx)
         row = xp.flatnonzero(xp.isfinite(dx))
+        counters = {"located": len(row), "predicted": 0, "outside_tables": 0}
         ra, dec = xp.full(len(dx), np.nan), xp.full(len(dx), np.nan)
         if len(row):
             time = events.flat("track_time_ns")[row]
@@ -96,14 +104,19 @@ class Locate(Stage):
                     where=chunk.source.path,
                     remedy="give them one with the stage date (start = '2021-09-14T11:16:25', say)",
                 )
-            ra[row], dec[row] = astro.local_to_icrs(time, dx[row], dy[row], dz[row], self.where())
+            ra[row], dec[row] = astro.local_to_icrs(
+                time, dx[row], dy[row], dz[row], self.where(), iers=self.iers
+            )
+            table = astro.sky_table(int(time.min()), int(time.max()), self.iers)
+            counters["predicted"] = table.events_with(time, PREDICTED)
+            counters["outside_tables"] = table.events_with(time, OUTSIDE)
         columns: dict[str, Any] = {
             "zenith": np.pi - xp.arccos(xp.clip(dz, -1.0, 1.0)),
             "azimuth": xp.arctan2(-dy, -dx) % (2 * np.pi),
             "ra": ra,
             "dec": dec,
         }
-        return {"events": events.with_columns(**columns)}, {"located": len(row)}
+        return {"events": events.with_columns(**columns)}, counters
 
 
 def locate(chunk: Chunk, site: Any = None) -> Chunk:

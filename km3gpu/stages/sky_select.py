@@ -108,7 +108,7 @@ class SkySelect(Stage):
         """Describe the stage; with a body, by the Earth orientation too that places it."""
         if self.body is None:
             return super().fingerprint()
-        config = {**json.loads(super().fingerprint()), "iers": earth_orientation().digest}
+        config = {**json.loads(super().fingerprint()), "iers": earth_orientation().record()}
         return json.dumps(config, sort_keys=True, separators=(",", ":"))
 
     def reads(self, kind: str) -> Columns:

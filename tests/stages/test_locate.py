@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import astropy.units as u
+import astropy_iers_data
 import numpy as np
 import pytest
 from astropy.coordinates import ICRS, AltAz, EarthLocation, SkyCoord
@@ -8,6 +12,7 @@ from astropy.time import Time
 from astropy.utils import iers
 
 import km3gpu as k3
+from km3gpu import astro
 from km3gpu.astro.eop import earth_orientation
 from km3gpu.errors import CalibrationError, UnknownNameError
 from km3gpu.stages.best_track import best_track
@@ -70,5 +75,27 @@ def test_simulated_events_without_a_date_are_refused(offline):
         k3.locate(best_track(offline), "arca")
 
 
-def test_newer_earth_orientation_makes_a_new_chunk():
-    assert earth_orientation().digest in Locate(site="arca").fingerprint()
+def test_earth_orientation_is_in_the_record(tmp_path):
+    said = json.loads(Locate(site="arca").fingerprint())["iers"]
+    assert said == earth_orientation().record()
+    assert said["version"] == f"astropy-iers-data {astropy_iers_data.__version__}"
+    own = tmp_path / "finals2000A.all"
+    lines = Path(astropy_iers_data.IERS_A_FILE).read_bytes().splitlines(keepends=True)
+    own.write_bytes(b"".join(lines[:-300]))
+    stage = Locate(site="arca", iers=str(own))
+    assert stage.inputs() == (str(own),)
+    assert json.loads(stage.fingerprint())["iers"] == earth_orientation(str(own)).record() != said
+
+
+def test_events_at_predicted_days_are_counted(offline):
+    def counters(start):
+        located = k3.locate(best_track(k3.date(offline, start)), "arca").counters
+        return [located[f"locate/{name}"] for name in ("located", "predicted", "outside_tables")]
+
+    n, *nothing = counters(START)
+    assert n > 20
+    assert nothing == [0, 0]
+    last = earth_orientation().last_mjd - 40_587
+    assert counters(str(np.datetime64(last - 20, "D"))) == [n, n, 0]
+    with pytest.warns(astro.DegradedSkyWarning):
+        assert counters(str(np.datetime64(last + 20, "D"))) == [n, 0, n]
