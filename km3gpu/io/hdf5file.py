@@ -9,7 +9,7 @@ from pathlib import Path
 
 import h5py
 
-from km3gpu.errors import DiskFullError, FormatError, TruncatedFileError
+from km3gpu.errors import DiskFullError, FormatError, Km3GpuError, TruncatedFileError
 from km3gpu.extras import installed, require
 from km3gpu.io.dataset import DataFile
 from km3gpu.io.filebytes import is_url, open_url
@@ -52,6 +52,8 @@ def opened(path: str) -> Iterator[h5py.File]:
     try:
         with h5py.File(open_url(path) if is_url(path) else path, "r") as file:
             yield file
+    except Km3GpuError:
+        raise
     except OSError as error:
         words = str(error)
         if "truncated file" in words:
@@ -67,9 +69,7 @@ def opened(path: str) -> Iterator[h5py.File]:
         raise FormatError(
             f"the HDF5 file is damaged: {words}", where=path, remedy="fetch or write it again"
         ) from error
-    except (KeyError, RuntimeError, ValueError) as error:
-        if isinstance(error, FormatError) or hasattr(error, "remedy"):
-            raise
+    except (LookupError, RuntimeError, ValueError, TypeError, AttributeError, MemoryError) as error:
         raise FormatError(
             f"the HDF5 file is damaged: {error}", where=path, remedy="fetch or write it again"
         ) from error

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import h5py
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from km3gpu.backend import Backend
-from km3gpu.errors import FormatError, TruncatedFileError
+from km3gpu.errors import FormatError, Km3GpuError, TruncatedFileError
 from km3gpu.io import fitstables, sink
 from km3gpu.io.dataset import Wanted
 from km3gpu.io.filebytes import is_url, open_url
@@ -173,8 +174,9 @@ class OwnParquet(_OwnFile):
             groups = [file.metadata.row_group(i) for i in range(file.num_row_groups)]
             self._edges: list[int] = [0, *itertools.accumulate(int(g.num_rows) for g in groups)]
             self._n_bytes = int(sum(g.total_byte_size for g in groups))
+            described = json.loads(text)
         record = metadata.get(sink.PROVENANCE.encode(), b"")
-        super().__init__(path, json.loads(text), self._edges[-1], record)
+        super().__init__(path, described, self._edges[-1], record)
 
     def edges(self) -> list[int]:
         """Give the edges of the row groups."""
@@ -204,15 +206,24 @@ class OwnParquet(_OwnFile):
         first = self._edges[groups[0]] if groups else 0
         with _parquet(self.path) as file:
             arrow = file.read_row_groups(groups, columns=paths) if groups else file.schema_arrow.empty_table()
-        metadata = {**(arrow.schema.metadata or {}), sink.SCHEMA.encode(): json.dumps(described).encode()}
-        arrow = arrow.slice(start - first, max(stop - start, 0)).replace_schema_metadata(metadata)
-        return {t: table.map(where.to_device) for t, table in from_arrow(arrow).items()}
+            metadata = {**(arrow.schema.metadata or {}), sink.SCHEMA.encode(): json.dumps(described).encode()}
+            arrow = arrow.slice(start - first, max(stop - start, 0)).replace_schema_metadata(metadata)
+            tables = from_arrow(arrow)
+        return {t: table.map(where.to_device) for t, table in tables.items()}
 
 
-def _parquet(path: str) -> Any:
+@contextmanager
+def _parquet(path: str) -> Iterator[pq.ParquetFile]:
+    """Open a file for as long as it is read, and say what is wrong with it as errors of ours."""
     try:
-        return pq.ParquetFile(open_url(path) if is_url(path) else path)
-    except (pa.ArrowInvalid, OSError) as error:
+        place = open_url(path) if is_url(path) else path
+        with pq.ParquetFile(place, page_checksum_verification=True) as file:
+            yield file
+    except Km3GpuError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         words = " ".join(str(error).split())
         kind = TruncatedFileError if "footer" in words or "magic" in words else FormatError
-        raise kind(f"the Parquet file does not read: {words}", where=path, remedy="fetch it again") from error
+        raise kind(
+            f"the Parquet file is damaged: {words}", where=path, remedy="fetch or write it again"
+        ) from error

@@ -106,7 +106,7 @@ class ParquetSink:
 
     def read(self, path: Path) -> dict[str, Table]:
         """Read a part or merged file back into tables."""
-        return from_arrow(pq.read_table(path))
+        return from_arrow(pq.read_table(path, page_checksum_verification=True))
 
     def _options(self, schema: pa.Schema) -> dict[str, Any]:
         levels = self.compression in ("zstd", "gzip")
@@ -118,6 +118,7 @@ class ParquetSink:
             "use_dictionary": list(_dictionary_columns(schema)),
             "write_statistics": list(_flat_columns(schema)),
             "store_schema": True,
+            "write_page_checksum": True,  # so that a flipped bit does not become a number
         }
 
 
