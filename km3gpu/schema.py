@@ -86,6 +86,8 @@ _HIT_MADE = (
     ("du", "i4", "", "", "Detection unit (string) of the module."),
     ("floor", "i4", "", "", "Floor of the module, 0 for a base module."),
     ("cluster_id", "i8", "", "", "Cluster of the event that the hit is in, -1 for none."),
+    ("multiplicity", "i4", "", "", "Hits of the module from this one up to a window later."),
+    ("pmt_multiplicity", "i4", "", "", "Distinct PMTs of the module from this hit up to a window later."),
     ("quality", "u1", "", "", "Bits that say why the hit is not to be trusted, 0 for a good one."),
     ("trigger_mask", "u8", "", "", "Trigger bits of the hit that km3gpu found; `trig` is the file's."),
     ("signal", "b1", "", "", "A simulated hit of the same PMT fits the time of the hit."),
@@ -197,6 +199,7 @@ _EVENT = (
 
 _EVENT_MADE = (
     ("entry", "i8", "", "", "Number of the entry of the tree that the event was read from."),
+    ("label", "str", "", "", "Label of the dataset of the plan that the event is of."),
     ("time_ns", "i8", "ns", "", "Start of the frame, int64 ns since 1970 (UTC)."),
     ("white_rabbit", "b1", "", "", "The clock was locked to White Rabbit."),
     ("n_hits", "i8", "", "", "Hits of the event."),

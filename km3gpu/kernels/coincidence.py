@@ -19,7 +19,7 @@ from km3gpu.kernels.launch import NONE, Kernel, run, where_of
 from km3gpu.kernels.scalar.coincidence import MOST_CHANNELS
 from km3gpu.kernels.scalar.fault import split
 
-__all__ = ["KERNELS", "Windows", "describe", "same_module", "windows"]
+__all__ = ["KERNELS", "Windows", "chains", "describe", "same_module", "windows"]
 
 _U1, _U4, _I4 = np.dtype(np.uint8), np.dtype(np.uint32), np.dtype(np.int32)
 _F4, _F8 = np.dtype(np.float32), np.dtype(np.float64)
@@ -78,6 +78,8 @@ def same_module(
     dir_x: Any | None = None,
     dir_y: Any | None = None,
     dir_z: Any | None = None,
+    chain: bool = False,
+    min_pmts: int = 1,
 ) -> tuple[Any, dict[str, Any], Any]:
     """Find the coincidences of each event.
 
@@ -105,6 +107,12 @@ def same_module(
         anchor have at least this cosine (axes rounded to float32).
     dir_x, dir_y, dir_z : (n,) array, optional
         PMT axes, needed for `min_cos`.
+    chain : bool
+        Group hits by density instead: each member comes at most `window` after
+        the one before it, as in DBSCAN along one axis.  For comparison; the data
+        filter does not.  There is no L2 on top.
+    min_pmts : int
+        Fewest distinct PMTs among the members.
 
     Returns
     -------
@@ -122,13 +130,64 @@ def same_module(
     ------
     KernelError
         Columns do not fit, a channel is above 63, or `min_cos` comes without
-        axes or `l2_window`.
+        axes or `l2_window`, or either with `chain`.
     """
+    for name, least in (("min_hits", min_hits), ("min_pmts", min_pmts)):
+        if least < 1:
+            raise KernelError(f"{name} must be 1 or more, not {least}")
+    if chain and (l2_window is not None or min_cos is not None):
+        raise KernelError("chains have no L2", remedy="leave out l2_window and min_cos")
+    if chain:
+        found = chains(offsets, dom_id, t, window=window, min_hits=min_hits)
+        made = describe(found, offsets, dom_id, channel_id, t, tot, pos_x, pos_y, pos_z)
+        return _of_pmts(made, offsets, min_pmts)
     found = windows(
         offsets, dom_id, t, window=window, min_hits=min_hits,
         l2_window=l2_window, min_cos=min_cos, dir_x=dir_x, dir_y=dir_y, dir_z=dir_z,
     )  # fmt: skip
-    return describe(found, offsets, dom_id, channel_id, t, tot, pos_x, pos_y, pos_z)
+    made = describe(found, offsets, dom_id, channel_id, t, tot, pos_x, pos_y, pos_z)
+    return _of_pmts(made, offsets, min_pmts)
+
+
+def _of_pmts(
+    made: tuple[Any, dict[str, Any], Any], offsets: Any, least: int
+) -> tuple[Any, dict[str, Any], Any]:
+    """Keep coincidences of enough distinct PMTs."""
+    cluster_offsets, columns, cluster_id = made
+    if least == 1:
+        return made
+    xp = _backend.namespace(cluster_id)
+    keep = columns["n_pmts"] >= least
+    index, kept_offsets = _segments.compact(keep, cluster_offsets)
+    number = xp.full(len(keep) + 1, -1, dtype=np.int64)  # the last place stands for none
+    number[index] = xp.arange(len(index)) - kept_offsets[_segments.expand(kept_offsets)]
+    row = xp.where(cluster_id >= 0, cluster_id + cluster_offsets[_segments.expand(offsets)], -1)
+    return kept_offsets, {name: c[index] for name, c in columns.items()}, number[row]
+
+
+def chains(offsets: Any, dom_id: Any, t: Any, *, window: float = 25.0, min_hits: int = 2) -> Windows:
+    """Cut the hits of each module where the next one comes later than a window.
+
+    Parameters
+    ----------
+    offsets, dom_id, t, window, min_hits
+        As for `same_module`.
+    """
+    n = same_length(dom_id=dom_id, t=t)
+    offsets = as_offsets(offsets, n)
+    dom_id, t = exactly(dom_id, _I4, "dom_id"), exactly(t, _F8, "t")
+    xp = _backend.namespace(t)
+    order, segment = _segments.order(offsets, dom_id, t), _segments.expand(offsets)
+    module, time = dom_id[order], t[order]
+    starts = xp.ones(n, bool)
+    starts[1:] = ~(
+        (segment[1:] == segment[:-1]) & (module[1:] == module[:-1]) & (time[1:] - time[:-1] <= window)
+    )
+    first = xp.flatnonzero(starts)
+    size = xp.concatenate((first[1:], xp.full(min(1, n), n, first.dtype))) - first
+    members = xp.zeros(n, _I4)
+    members[first] = xp.where(size >= min_hits, size, -size)
+    return Windows(order, segment, members)
 
 
 def windows(

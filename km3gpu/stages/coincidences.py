@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
 from km3gpu.chunk import Chunk
 from km3gpu.errors import CalibrationError, ConfigError
 from km3gpu.kernels import coincidence as kernel
+from km3gpu.kernels import multiplicity
 from km3gpu.stages.stage import Columns, Result, Stage
+from km3gpu.stages.triggers import ParametersLike, parameters_of
 from km3gpu.table import Table
+from km3gpu.trigger import sets
 
 __all__ = ["Coincidences", "coincidences"]
+
+Level: TypeAlias = Literal["", "L1", "L2", "SN"]
 
 _USED = ("dom_id", "channel_id", "t", "tot", "pos_x", "pos_y", "pos_z")
 _AXES = ("dir_x", "dir_y", "dir_z")
@@ -38,6 +43,20 @@ class Coincidences(Stage):
         Smallest group.
     table : str
         Table of hits to look at.
+    min_pmts : int
+        Fewest distinct PMTs of a group.
+    chain : bool
+        Group by density instead: hits up to `window` after the one before
+        belong together, however long that goes on.  For comparison; the data
+        filter does not.
+    multiplicity : float, optional
+        Count hits and distinct PMTs of the module from each hit up to so long
+        after it [ns], as columns ``multiplicity`` and ``pmt_multiplicity``.
+    level : {"", "L1", "L2", "SN"}
+        Take window, hits and L2 from trigger parameters: those of all
+        coincidences, of those that triggers begin with, or of the supernova stream.
+    parameters : str or TriggerParameters, optional
+        For `level`, see `km3gpu.stages.Triggers`.
     """
 
     name: ClassVar[str] = "coincidences"
@@ -47,8 +66,30 @@ class Coincidences(Stage):
     min_cos: float | None = None
     min_hits: int = 2
     table: str = "hits"
+    min_pmts: int = 1
+    chain: bool = False
+    multiplicity: float | None = None
+    level: Level = ""
+    parameters: ParametersLike | None = None
 
     def __post_init__(self) -> None:
+        if self.level not in get_args(Level):
+            raise ConfigError(f"level = {self.level!r}", remedy="take 'L1', 'L2' or 'SN'")
+        if self.level and (self.window, self.l2_window, self.min_cos, self.min_hits) != (25.0, None, None, 2):
+            raise ConfigError(
+                f"level {self.level} sets window, l2_window, min_cos and min_hits",
+                remedy="leave them out, or the level",
+            )
+        if self.parameters is not None and not self.level:
+            raise ConfigError("parameters are for a level", remedy="set level = 'L1', 'L2' or 'SN'")
+        if isinstance(self.parameters, str) and not self.parameters.endswith(".toml"):
+            sets.named(self.parameters)
+        if self.min_pmts < 1:
+            raise ConfigError(f"min_pmts must be 1 or more, not {self.min_pmts}")
+        if self.chain and (self.l2_window is not None or self.level in ("L2", "SN")):
+            raise ConfigError("chains have no L2", remedy="leave out chain, or l2_window and level")
+        if self.multiplicity is not None and not self.multiplicity >= 0:
+            raise ConfigError(f"multiplicity must be 0 ns or more, not {self.multiplicity}")
         if not self.window > 0:
             raise ConfigError(f"window must be above 0 ns, not {self.window}")
         if self.min_hits < 2:
@@ -58,11 +99,21 @@ class Coincidences(Stage):
 
     def reads(self, kind: str) -> Columns:
         """Give module, channel and time over threshold; `Calibrate` makes the rest."""
-        return {self.table: _USED + (_AXES if self.min_cos is not None else ())}
+        axes = self.min_cos is not None or self.level in ("L2", "SN")
+        wanted: dict[str, tuple[str, ...]] = {self.table: _USED + (_AXES if axes else ())}
+        if self.level:
+            wanted["events"] = ("det_id",)
+        return wanted
 
     def writes(self, kind: str) -> Columns:
         """Give the table of clusters and the cluster of each hit."""
-        return {"clusters": _MADE, self.table: ("cluster_id",)}
+        counted = () if self.multiplicity is None else ("multiplicity", "pmt_multiplicity")
+        return {"clusters": _MADE, self.table: ("cluster_id", *counted)}
+
+    def inputs(self) -> tuple[str, ...]:
+        """Give the file of the parameters."""
+        given = self.parameters
+        return (given,) if isinstance(given, str) and given.endswith(".toml") else ()
 
     def apply(self, chunk: Chunk) -> Result:
         """Make the table ``clusters`` and the column ``cluster_id`` of the hits."""
@@ -72,21 +123,39 @@ class Coincidences(Stage):
             raise CalibrationError(
                 f"{self.table} have no {', '.join(lacking)}", where=repr(chunk), remedy="calibrate them first"
             )
-        axes = {c: hits.flat(c) for c in _AXES} if self.min_cos is not None else {}
+        rule = self._rule(chunk)
+        if rule["min_cos"] is not None:
+            rule |= {c: hits.flat(c) for c in _AXES}
         offsets, columns, cluster_id = kernel.same_module(
-            hits.offsets,
-            *(hits.flat(c) for c in _USED),
-            window=self.window,
-            min_hits=self.min_hits,
-            l2_window=self.l2_window,
-            min_cos=self.min_cos,
-            **axes,
+            hits.offsets, *(hits.flat(c) for c in _USED), min_pmts=self.min_pmts, chain=self.chain, **rule
         )
+        made = {"cluster_id": cluster_id}
+        if self.multiplicity is not None:
+            counted = multiplicity.sliding(
+                hits.offsets, *(hits.flat(c) for c in _USED[:3]), window=self.multiplicity
+            )
+            made |= zip(("multiplicity", "pmt_multiplicity"), counted, strict=True)
         clusters = Table("clusters", columns, offsets)
         return (
-            {"clusters": clusters, self.table: hits.with_columns(cluster_id=cluster_id)},
+            {"clusters": clusters, self.table: hits.with_columns(**made)},
             {"clusters": len(clusters), "hits": len(hits)},
         )
+
+    def _rule(self, chunk: Chunk) -> dict[str, Any]:
+        if not self.level:
+            return {c: getattr(self, c) for c in ("window", "min_hits", "l2_window", "min_cos")}
+        parameters = parameters_of(self.parameters, chunk)
+        window = parameters.t_max_local_ns
+        if self.level == "L1":
+            least = parameters.l1_number_of_hits
+            return {"window": window, "min_hits": least, "l2_window": None, "min_cos": None}
+        group = parameters.l2 if self.level == "L2" else parameters.sn
+        return {
+            "window": window,
+            "min_hits": group.number_of_hits,
+            "l2_window": group.t_max_local_ns,
+            "min_cos": group.ct_min if group.ct_min > -1.0 else None,
+        }
 
 
 def coincidences(
@@ -121,5 +190,7 @@ def coincidences(
     ------
     CalibrationError
         The hits have no calibrated time.
+    ConfigError
+        The data hold no trigger parameters for `level`, and none were given.
     """
     return Coincidences(window=window, l2_window=l2_window, min_cos=min_cos, **options)(chunk)

@@ -174,3 +174,50 @@ def test_windows_that_are_no_coincidence_are_told_too(where: Where) -> None:
     found = coincidence.windows(*where.put([0, 7], np.zeros(7, "i4"), t), l2_window=10.0)
     assert where.get(found.members).tolist() == [-1, 2, 0, -2, 0, -1, -1]
     assert where.get(found.order).tolist() == [0, 1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("counts", [[], [0], [1], [0, 40, 0, 0, 33, 1], [100]])
+@pytest.mark.parametrize(
+    "rule", [{"window": 5.0}, {"window": 3.0, "min_hits": 3}, {"window": 8.0, "min_pmts": 2}]
+)
+def test_chains_are_what_neighbours_make(where: Where, counts: list[int], rule: dict[str, Any]) -> None:
+    h = hits(counts, seed=9)
+    if len(h["t"]) > 9:
+        h["t"][7] = np.nan
+    offsets, columns, cluster_id = coincidence.same_module(
+        *where.put(*(h[c] for c in USED)), chain=True, **rule
+    )
+    window, least, pmts = rule["window"], rule.get("min_hits", 2), rule.get("min_pmts", 1)
+    dom, t = h["dom_id"], h["t"]
+    want_id, sizes, want_offsets = np.full(len(t), -1), [], [0]
+    for low, high in zip(h["offsets"][:-1], h["offsets"][1:], strict=True):
+        # groups that pairs of the same module within the window connect
+        left = sorted(range(low, high), key=lambda i: (dom[i], bool(np.isnan(t[i])), t[i], i))
+        while left:
+            group = [left.pop(0)]
+            for i in group:
+                near = [j for j in left if dom[i] == dom[j] and abs(t[i] - t[j]) <= window]
+                left = [j for j in left if j not in near]
+                group += near
+            if len(group) >= least and len({int(h["channel_id"][i]) for i in group}) >= pmts:
+                want_id[group] = len(sizes) - want_offsets[-1]
+                sizes.append(len(group))
+        want_offsets.append(len(sizes))
+    assert np.array_equal(where.get(cluster_id), want_id)
+    assert where.get(columns["n_hits"]).tolist() == sizes
+    assert where.get(offsets).tolist() == want_offsets
+
+
+def test_distinct_pmts_can_be_asked_for(where: Where) -> None:
+    t = np.array([0.0, 1, 100, 101, 200, 201, 202])
+    channel = np.array([3, 3, 3, 4, 5, 5, 6], "u1")
+    dom, offsets = np.array([1, 1, 1, 1, 1, 1, 1], "i4"), np.array([0, 2, 7])
+    args = where.put(offsets, dom, channel, t, channel, t, t, t)
+    got_offsets, columns, cluster_id = coincidence.same_module(*args, min_pmts=2)
+    assert where.get(got_offsets).tolist() == [0, 0, 2]
+    assert where.get(cluster_id).tolist() == [-1, -1, 0, 0, 1, 1, 1]
+    assert where.get(columns["n_pmts"]).tolist() == [2, 2]
+    with pytest.raises(KernelError, match="min_pmts must be 1 or more"):
+        coincidence.same_module(*args, min_pmts=0)
+    with pytest.raises(KernelError, match="chains have no L2"):
+        coincidence.same_module(*args, chain=True, l2_window=10.0)

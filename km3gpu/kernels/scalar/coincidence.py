@@ -14,7 +14,7 @@ from typing import Any
 
 from numba.extending import register_jitable
 
-__all__ = ["CHANNEL_TOO_HIGH", "MOST_CHANNELS", "is_member", "is_tight"]
+__all__ = ["CHANNEL_TOO_HIGH", "MOST_CHANNELS", "from_here", "is_member", "is_tight"]
 
 MOST_CHANNELS = 64
 CHANNEL_TOO_HIGH = 1
@@ -63,3 +63,27 @@ def is_tight(
                 return True
         p += 1
     return False
+
+
+@register_jitable
+def from_here(
+    p: int, order: Any, segment: Any, dom_id: Any, channel_id: Any, t: Any, window: float
+) -> tuple[int, int]:
+    """Count hits and distinct channels of one module, from the sorted row `p` to a window later."""
+    event, module, start = segment[p], dom_id[order[p]], t[order[p]]
+    seen = 0
+    hits = 0
+    pmts = 0
+    while (
+        p < order.shape[0]
+        and segment[p] == event
+        and dom_id[order[p]] == module
+        and is_member(t[order[p]], start, window)
+    ):
+        bit = 1 << (int(channel_id[order[p]]) & 63)
+        if seen & bit == 0:
+            seen |= bit
+            pmts += 1
+        hits += 1
+        p += 1
+    return hits, pmts
