@@ -21,6 +21,8 @@ from km3gpu.kernels import (
     healpix,
     light,
     lookup,
+    moments,
+    multiplicity,
     neighbours,
     overlaps,
     rows,
@@ -211,6 +213,13 @@ def _light(rng: Any, n: int, put: Put) -> dict[str, Any]:
     return dict(columns)
 
 
+def _moments(rng: Any, n: int, put: Put) -> dict[str, Any]:
+    x, y, z = (put(a) for a in rng.normal(size=(3, n)) * 100)
+    found = moments.shape(put(_offsets(n)), x, y, z, put(rng.integers(0, 256, n)))
+    columns = (*found.centre, *found.inertia, found.extent)
+    return dict(zip(("x", "y", "z", "first", "second", "third", "extent"), columns, strict=True))
+
+
 def _neighbours(rng: Any, n: int, put: Put) -> dict[str, Any]:
     t, x, y, z = (put(a) for a in (rng.uniform(0, 20_000, n), *rng.uniform(-200, 200, (3, n))))
     owner, seeds = put(rng.integers(0, 300, n)), put(rng.random(n) < 0.1)
@@ -218,6 +227,13 @@ def _neighbours(rng: Any, n: int, put: Put) -> dict[str, Any]:
     found = neighbours.Neighbourhood(put(_offsets(n)), t, x, y, z, near, owner)
     kept, _ = found.spread(seeds, 2, 3)
     return {"all": found.count(), "some": found.count(seeds, 3), "kept": kept}
+
+
+def _multiplicity(rng: Any, n: int, put: Put) -> dict[str, Any]:
+    hits = _hits(rng, n)
+    dom, channel, t = put(hits["dom_id"]), put(hits["channel_id"]), put(np.round(rng.random(n) * 1e4))
+    counted = multiplicity.sliding(put(_offsets(n)), dom, channel, t)
+    return dict(zip(("hits", "pmts"), counted, strict=True))
 
 
 def _overlaps(rng: Any, n: int, put: Put) -> dict[str, Any]:
@@ -283,6 +299,8 @@ EXAMPLES: dict[str, Callable[[Any, int, Put], dict[str, Any]]] = {
     "fused": _fused,
     "healpix": _healpix,
     "light": _light,
+    "multiplicity": _multiplicity,
+    "moments": _moments,
     "neighbours": _neighbours,
     "overlaps": _overlaps,
     "rows": _rows,

@@ -21,6 +21,8 @@ MODULES = (
     "healpix",
     "level1",
     "light",
+    "moments",
+    "multiplicity",
     "neighbours",
     "overlaps",
     "rows",
