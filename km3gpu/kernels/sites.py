@@ -6,6 +6,7 @@ which every decision is exact: what is found is the same on every backend.
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,13 +15,27 @@ from km3gpu import backend as _backend
 from km3gpu.kernels import segments as _segments
 from km3gpu.kernels.arrays import as_offsets, exactly, same_length
 
-__all__ = ["SPEED_OF_LIGHT", "TICKS_PER_M", "Sites", "direction_axes", "sites"]
+__all__ = [
+    "INDEX_OF_REFRACTION",
+    "SPEED_OF_LIGHT",
+    "TICKS_PER_M",
+    "Sites",
+    "direction_axes",
+    "light_cut",
+    "road_cut",
+    "sites",
+]
 
 SPEED_OF_LIGHT = 0.299792458
 """In vacuum [m/ns]."""
 
 TICKS_PER_M = 1024.0
 
+INDEX_OF_REFRACTION = 1.3800851282
+"""Group index of sea water, as Jpp has it; also for the Cherenkov angle."""
+
+_TAN = math.sqrt(INDEX_OF_REFRACTION**2 - 1.0)
+_SIN = _TAN / INDEX_OF_REFRACTION
 _AXIS_TICKS = float(1 << 20)
 _I4, _F8 = np.dtype(np.int32), np.dtype(np.float64)
 
@@ -107,3 +122,24 @@ def direction_axes(directions: Any) -> Any:
     across /= np.linalg.norm(across, axis=1, keepdims=True)
     columns = np.concatenate((across, np.cross(g, across), g), axis=1).T
     return np.ascontiguousarray(np.rint(columns * _AXIS_TICKS) / _AXIS_TICKS).reshape(-1)
+
+
+def road_cut(road_width: float, d_max: float, t_max_extra: float) -> Any:
+    """Give the constants of 3B and 1D, in ticks (see `km3gpu.kernels.scalar.match`)."""
+    r, d, n = road_width * TICKS_PER_M, d_max * TICKS_PER_M, INDEX_OF_REFRACTION
+    extra = t_max_extra * SPEED_OF_LIGHT * TICKS_PER_M
+    far = r / 2.0 * math.sqrt(_TAN**2 + 10.0 + 9.0 / _TAN**2)
+    return np.array(
+        [
+            d * n + extra, d * d, extra,
+            n * n, r * r, (r * _SIN) ** 2, r * _SIN * _TAN, r * _TAN, far * far,
+            _TAN**2, r * _TAN, r * r / 4.0,
+        ]
+    )  # fmt: skip
+
+
+def light_cut(d_max: float, t_max_extra: float) -> Any:
+    """Give the constants of 3G and 3D, in ticks."""
+    d, n = d_max * TICKS_PER_M, INDEX_OF_REFRACTION
+    extra = t_max_extra * SPEED_OF_LIGHT * TICKS_PER_M
+    return np.array([d * n + extra, extra, n * n, n * d, d * d, d * d / 4.0])

@@ -11,7 +11,6 @@ which every decision is exact: what is found is the same on every backend.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,16 @@ from km3gpu.kernels.cpu import showers as _showers
 from km3gpu.kernels.cpu import tracks as _tracks
 from km3gpu.kernels.launch import Kernel, run, where_of
 from km3gpu.kernels.scalar.triggers import CAPPED, FACTORY, FOUND, MOST, WINDOW_CAP
-from km3gpu.kernels.sites import SPEED_OF_LIGHT, TICKS_PER_M, Sites, direction_axes, sites
+from km3gpu.kernels.sites import (
+    INDEX_OF_REFRACTION,
+    SPEED_OF_LIGHT,
+    TICKS_PER_M,
+    Sites,
+    direction_axes,
+    light_cut,
+    road_cut,
+    sites,
+)
 
 __all__ = [
     "CAPPED",
@@ -43,11 +51,6 @@ __all__ = [
     "sites",
 ]
 
-INDEX_OF_REFRACTION = 1.3800851282
-"""Group index of sea water, as Jpp has it; also for the Cherenkov angle."""
-
-_TAN = math.sqrt(INDEX_OF_REFRACTION**2 - 1.0)
-_SIN = _TAN / INDEX_OF_REFRACTION
 # farther, sums of squares are no longer exact in float64
 _FARTHEST = float(1 << 12)
 _U1, _I4, _I8, _F8 = np.dtype(np.uint8), np.dtype(np.int32), np.dtype(np.int64), np.dtype(np.float64)
@@ -137,7 +140,7 @@ def muon(
     where, xp, n, n_events = _prepare(hits, axes)
     _check(number_of_hits, factory_limit, road_width, d_max)
     begins = _may_begin(xp, n, roots)
-    cut = _backend.Backend(where).to_device(_road(road_width, d_max, t_max_extra))
+    cut = _backend.Backend(where).to_device(road_cut(road_width, d_max, t_max_extra))
     found, last, state = xp.zeros(n, _U1), xp.empty(n, _I8), xp.empty(n, _U1)
     run(
         _MUON, where, n_events if where == "cpu" else n,
@@ -183,7 +186,7 @@ def shower(
     where, xp, n, n_events = _prepare(hits)
     _check(number_of_hits, factory_limit, d_max)
     begins = _may_begin(xp, n, roots)
-    cut = _backend.Backend(where).to_device(_light(d_max, t_max_extra))
+    cut = _backend.Backend(where).to_device(light_cut(d_max, t_max_extra))
     found, last, state = xp.zeros(n, _U1), xp.empty(n, _I8), xp.empty(n, _U1)
     run(
         _SHOWER, where, n_events if where == "cpu" else n,
@@ -230,7 +233,7 @@ def mixed(
     if (where, n_events) != (where_hits, n_events_of_hits):
         raise KernelError(f"roots of {n_events} events and hits of {n_events_of_hits}")
     _check(number_of_hits, factory_limit, d_max)
-    cut = _backend.Backend(where).to_device(_light(d_max, t_max_extra))
+    cut = _backend.Backend(where).to_device(light_cut(d_max, t_max_extra))
     found = xp.zeros(n, _U1)
     first, last, state = xp.empty(n_roots, _I8), xp.empty(n_roots, _I8), xp.empty(n_roots, _U1)
     run(
@@ -270,24 +273,3 @@ def _check(number_of_hits: int, factory_limit: int, *distances: float) -> None:
     for d in distances:
         if not 0 <= d <= _FARTHEST:
             raise KernelError(f"a distance of {d} m", remedy=f"take 0 to {_FARTHEST:.0f} m")
-
-
-def _road(road_width: float, d_max: float, t_max_extra: float) -> Any:
-    """Give the constants of 3B and 1D, in ticks (see `km3gpu.kernels.scalar.match`)."""
-    r, d, n = road_width * TICKS_PER_M, d_max * TICKS_PER_M, INDEX_OF_REFRACTION
-    extra = t_max_extra * SPEED_OF_LIGHT * TICKS_PER_M
-    far = r / 2.0 * math.sqrt(_TAN**2 + 10.0 + 9.0 / _TAN**2)
-    return np.array(
-        [
-            d * n + extra, d * d, extra,
-            n * n, r * r, (r * _SIN) ** 2, r * _SIN * _TAN, r * _TAN, far * far,
-            _TAN**2, r * _TAN, r * r / 4.0,
-        ]
-    )  # fmt: skip
-
-
-def _light(d_max: float, t_max_extra: float) -> Any:
-    """Give the constants of 3G and 3D, in ticks."""
-    d, n = d_max * TICKS_PER_M, INDEX_OF_REFRACTION
-    extra = t_max_extra * SPEED_OF_LIGHT * TICKS_PER_M
-    return np.array([d * n + extra, extra, n * n, n * d, d * d, d * d / 4.0])

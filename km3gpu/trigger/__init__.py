@@ -1,7 +1,18 @@
-"""Triggers as parameters, grids of directions, and steps over flat arrays: no files, no chunks."""
+"""Triggers: parameters, match criteria, finders and streams over flat arrays; no files, no chunks."""
 
 from __future__ import annotations
 
+from km3gpu.trigger.match import clique, match_1d, match_3b, match_3d, match_3g
 from km3gpu.trigger.parameters import TriggerParameters
+from km3gpu.trigger.stream import StreamEvents, TriggerStream
 
-__all__ = ["TriggerParameters"]
+__all__ = [
+    "StreamEvents",
+    "TriggerParameters",
+    "TriggerStream",
+    "clique",
+    "match_1d",
+    "match_3b",
+    "match_3d",
+    "match_3g",
+]
