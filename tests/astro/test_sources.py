@@ -35,6 +35,47 @@ def test_bundled():
         source("crap")
 
 
+# name, position [deg] from another source, and how far apart the two may be [arcsec]
+ELSEWHERE = [
+    # PyEphem 4.2, from Hipparcos 1997
+    ("Sirius", 101.28715455, -16.71611569, 0.02),
+    ("Canopus", 95.98795770, -52.69566045, 0.02),
+    ("Arcturus", 213.91530015, 19.18241038, 0.02),
+    ("Antares", 247.35192045, -26.43200250, 0.02),
+    # the catalogue of VERITAS's results
+    ("TXS 0506+056", 77.358186, 5.693148, 0.01),
+    ("Mrk 501", 253.4675695, 39.760169139, 0.01),
+    ("PKS 1424+240", 216.751632458, 23.800010444, 0.01),
+    # gamma-cat's measurement, and the centre of the shell in the H.E.S.S. Galactic plane survey
+    ("Vela X", 128.750, -45.600, 2.0),
+    ("RX J1713.7-3946", 258.355, -39.771, 120.0),
+    # target lists of other experiments
+    ("Mrk 421", 166.113808, 38.20883287, 0.01),
+    ("3C 454.3", 343.490616, 16.148211, 0.01),
+    ("NGC 1068", 40.669622, -0.013294, 0.01),
+    ("M 87", 187.7059308, 12.3911233, 0.01),
+    ("Cen A", 201.36506279, -43.01911258, 0.01),
+    ("Cyg X-1", 299.590316, 35.201606, 0.02),
+    ("M 31", 10.6847083, 41.26875, 0.01),
+    # km3astro's
+    ("Sgr A*", 266.41683708, -29.00781056, 0.001),
+    # radio position of the pulsar in it
+    ("Crab", 83.633212, 22.01446, 1.0),
+]
+
+
+@pytest.mark.parametrize(("name", "ra", "dec", "apart"), ELSEWHERE)
+def test_positions_as_others_have_them(name, ra, dec, apart):
+    found = source(name)
+    assert (
+        math.degrees(separation((found.ra, found.dec), (math.radians(ra), math.radians(dec)))) < apart / 3600
+    )
+
+
+def test_bundled_sources_say_where_they_are_from():
+    assert all(bundled().columns["reference"])
+
+
 def test_csv(tmp_path):
     found = SourceList.open(write(tmp_path / "list.csv", LIST))
     assert found.names == ("TXS 0506+056", "Mrk 421")

@@ -10,7 +10,7 @@ from astropy.coordinates import Angle, EarthLocation, FunctionTransform, frame_t
 from km3gpu.astro import utm
 from km3gpu.astro.frames import LocalFrame, LocationAttribute, TrackFrame, earth_location
 from km3gpu.astro.sites import SITES
-from km3gpu.errors import GeometryError, UnknownNameError
+from km3gpu.errors import UnknownNameError
 
 __all__ = [
     "LOCATIONS",
@@ -43,20 +43,14 @@ def convergence_angle(lat: float, lon: float) -> float:
     """Give the meridian convergence on the UTM grid [rad], exactly.
 
     km3astro subtracts the higher terms, which ought to be added; its own number is
-    `km3gpu.astro.aanet.convergence`.
+    `km3gpu.astro.aanet.convergence`.  As there, latitudes beyond those of UTM (80 degrees
+    South to 84 degrees North) have one too.
 
     Parameters
     ----------
     lat, lon : float
         Radians.
-
-    Raises
-    ------
-    GeometryError
-        A latitude that UTM does not cover (a ValueError, as in km3astro).
     """
-    if not -80.0 <= math.degrees(lat) <= 84.0:
-        raise GeometryError("UTM is only defined between 80 degrees South and 84 degrees North")
     return utm.from_geodetic(float(lat), float(lon))[2]
 
 

@@ -16,6 +16,7 @@ from km3gpu.astro.mapfile import read_map
 from km3gpu.astro.visibility import visibility
 from km3gpu.compat.km3astro.coord import events_of, transform_to
 from km3gpu.errors import ConfigError, UnknownNameError
+from km3gpu.extras import require
 from km3gpu.plot.projection import adjust, projection_axes
 from km3gpu.plot.sky import Horizon, Points, Region, sky_map
 
@@ -175,8 +176,9 @@ def skymap_list(
 
     Parameters
     ----------
-    dataframe : pandas.DataFrame
-        Columns as for `coord.transform_to_new_frame`.
+    dataframe : pandas.DataFrame, optional
+        Columns as for `coord.transform_to_new_frame`; by default the ANTARES benchmark of
+        km3net-testdata, as in km3astro.
     frame : {"equatorial", "galactic"}
         Of the picture.
     frame_input : str
@@ -188,7 +190,8 @@ def skymap_list(
     """
     _refuse_old("skymap_list", old_kwargs)
     if dataframe is None or len(dataframe) == 0:
-        raise ConfigError("skymap_list needs a table of alerts", remedy="give dataframe=")
+        path = require("km3net_testdata", "demo").data_path("astro/antares_coordinate_systems_benchmark.csv")
+        dataframe = require("pandas", "astro").read_csv(path, comment="#")
     coord = events_of(dataframe, frame_input, detector).icrs
     kinds = np.asarray(dataframe["Alert_type"] if "Alert_type" in dataframe else [""] * len(dataframe), str)
     groups = [
