@@ -51,7 +51,9 @@ def register(app: typer.Typer) -> None:
         kernels: Annotated[
             bool,
             typer.Option(
-                "--kernels", help="Compile every kernel for every architecture, and show the result."
+                "--kernels",
+                help="Compile every kernel for every architecture, and show the result. "
+                "What did not change since it was last compiled here is not compiled again.",
             ),
         ] = False,
         as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -150,9 +152,10 @@ def _kernels(everything: bool) -> dict[str, Any]:
     try:
         tools = cubin.tools()
         if everything:
-            made = cubin.report(processes=_usable_cpus())
+            made = cubin.report(processes=_usable_cpus(), keep=cubin.kept_in())
         else:
-            made = cubin.report(tools.architectures[:1], [registry.kernels()[0].name])
+            first = [registry.kernels()[0].name]
+            made = cubin.report(tools.architectures[:1], first, keep=cubin.kept_in())
     except MissingExtraError as error:
         return {"state": "no compilers", "why": str(error)}
     except (KernelError, BackendError) as error:

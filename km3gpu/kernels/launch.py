@@ -272,9 +272,16 @@ def sources_digest(path: Path) -> str:
         if file in found or not file.is_file():
             continue
         found[file] = file.read_bytes()
-        names = re.findall(rb"^from km3gpu\.kernels\.((?:scalar|cpu)\.\w+) import", found[file], re.MULTILINE)
-        todo += [_HERE.joinpath(*name.decode().split(".")).with_suffix(".py") for name in names]
+        for room, module, several, names in _IMPORT.findall(found[file].decode()):
+            modules = (
+                [module] if module else [n.split()[0] for n in (several or names).split(",") if n.strip()]
+            )
+            todo += [_HERE / room / f"{m}.py" for m in modules]
     return hashlib.sha256(b"\0".join(found[file] for file in sorted(found))).hexdigest()
 
 
 _HERE = Path(__file__).parent
+# "from km3gpu.kernels.scalar.x import y" and "from km3gpu.kernels.scalar import x as y, z"
+_IMPORT = re.compile(
+    r"^from km3gpu\.kernels\.(scalar|cpu|cuda)(?:\.(\w+))? import (?:\(([^)]*)\)|([^\n(]*))", re.MULTILINE
+)

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 import os
 import re
+from pathlib import Path
 
 import pytest
 from numba import cuda
@@ -14,7 +16,7 @@ from km3gpu.kernels import cubin, registry
 
 
 def test_every_kernel_on_every_architecture() -> None:
-    rows = cubin.report(processes=min(2, os.cpu_count() or 1))
+    rows = cubin.report(processes=min(2, os.cpu_count() or 1), keep=cubin.kept_in())
     bad = [
         f"{r.kernel}({r.signature}) sm_{r.architecture[0]}{r.architecture[1]}: {r.registers} of {r.ceiling} "
         f"registers, {r.spill_bytes} spilled, {r.stack_bytes} on the stack"
@@ -26,6 +28,46 @@ def test_every_kernel_on_every_architecture() -> None:
     assert set(count) == {(k.name, " ".join(s)) for k in registry.kernels() for s in k.signatures}
     assert set(count.values()) == {len(cubin.tools().architectures)}
     assert all(r.code_bytes > 500 for r in rows)
+
+
+def test_what_was_compiled_is_kept_by_its_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wanted() -> list[cubin.Cubin]:
+        return cubin.report([(8, 0), (9, 0)], [EXPAND.name], keep=tmp_path / "kept")
+
+    compiled: list[object] = []
+    compile_job = cubin._job
+    monkeypatch.setattr(cubin, "_job", lambda job: compiled.append(job) or compile_job(job))
+    first = wanted()
+    assert len(compiled) == 1
+    assert wanted() == first
+    assert len(compiled) == 1
+    # a ceiling is no part of the code, and is taken from the registry
+    monkeypatch.setattr(cubin, "kernels", lambda: (dataclasses.replace(EXPAND, registers=1),))
+    assert {r.ceiling for r in wanted()} == {1}
+    assert len(compiled) == 1
+    monkeypatch.undo()
+    monkeypatch.setattr(cubin, "_job", lambda job: compiled.append(job) or compile_job(job))
+    # another source, or half a file, is compiled again
+    monkeypatch.setattr(cubin, "sources_digest", lambda path: "changed")
+    assert wanted() == first
+    assert len(compiled) == 2
+    for path in (tmp_path / "kept").iterdir():
+        path.write_text(path.read_text()[:-9])
+    assert wanted() == first
+    assert len(compiled) == 3
+    # a folder that cannot be written costs time and nothing else
+    (tmp_path / "file").touch()
+    assert cubin.report([(8, 0), (9, 0)], [EXPAND.name], keep=tmp_path / "file") == first
+
+
+def test_sources_are_all_that_a_kernel_is_made_of() -> None:
+    for kernel in registry.kernels():
+        if not kernel.signatures:
+            continue
+        path = Path(kernel.driver("cuda").py_func.__code__.co_filename)
+        # whatever else is imported of the package would have to be part of the digest
+        others = re.findall(r"^(?:from|import) km3gpu\S* ?.*", path.read_text(), re.MULTILINE)
+        assert all(re.match(r"from km3gpu\.kernels\.(scalar|cuda)(\.\w+)? import", line) for line in others)
 
 
 def test_tools_belong_together() -> None:
