@@ -1,38 +1,72 @@
-"""Count and sum up the hits of each event."""
+"""Count and sum up the hits of each event, and give their shape."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
 import numpy as np
 
 from km3gpu import backend
 from km3gpu.chunk import Chunk
-from km3gpu.kernels import segments
+from km3gpu.errors import ConfigError
+from km3gpu.kernels import coincidence, moments, segments
 from km3gpu.stages.stage import Columns, Result, Stage
+from km3gpu.table import Table
 
-__all__ = ["Summarise", "summarise"]
+__all__ = ["Of", "Summarise", "summarise"]
 
-_COUNTS = ("n_hits", "n_triggered", "n_clusters", "n_doms")
-_MADE = (*_COUNTS, "tot_sum", "t_first", "t_last")
+Of: TypeAlias = Literal["all", "triggered"]
+
+_COUNTS = ("n_hits", "n_triggered", "n_clusters", "n_l1", "n_l2", "n_doms")
+_SHAPE = (
+    "centre_x", "centre_y", "centre_z", "inertia_1", "inertia_2", "inertia_3", "extent",
+)  # fmt: skip
+_MADE = (*_COUNTS, "tot_sum", "t_first", "t_last", *_SHAPE)
+_PLACE = ("pos_x", "pos_y", "pos_z")
+_CLUSTERED = ("dom_id", "channel_id", "t", "tot", *_PLACE)
 
 
 @dataclass(frozen=True)
 class Summarise(Stage):
-    """Add to each event how many hits, triggered hits, clusters and modules it has.
+    """Add to each event how many hits, triggered hits, coincidences and modules it has, and its shape.
 
-    Also the sum of time over threshold, and the first and last hit time where
-    hits have a calibrated time (NaN for an event without hits).
+    Also the sum of time over threshold.  Where hits have a calibrated time,
+    the first and last; where they have a place too, the numbers of L1 and L2
+    coincidences, and the shape of the hits by their time over threshold: the
+    centre, the eigenvalues of the tensor of inertia over its sum, and the
+    largest distance from the centre.  NaN for an event without hits.
+
+    Attributes
+    ----------
+    l1_window, l2_window : float
+        Windows of the coincidences that are counted [ns]; L2 are the L1 whose
+        second hit comes within `l2_window`.
+    shape : {"all", "triggered"}
+        Hits that the shape is of.
     """
 
     name: ClassVar[str] = "summarise"
 
+    l1_window: float = 25.0
+    l2_window: float = 10.0
+    shape: Of = "all"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.l2_window <= self.l1_window < np.inf:
+            raise ConfigError(
+                f"l1_window = {self.l1_window}, l2_window = {self.l2_window}",
+                remedy="give times above 0 ns, the second no longer than the first",
+            )
+        if self.shape not in get_args(Of):
+            raise ConfigError(f"shape = {self.shape!r}", remedy="take 'all' or 'triggered'")
+
     def reads(self, kind: str) -> Columns:
-        """Give module, time over threshold and trigger bits."""
+        """Give module, PMT, time over threshold and trigger bits; time and place where there are."""
         if kind == "daq":
-            return {"hits": ("dom_id", "tot"), "triggered_hits": ("dom_id",), "events": ("det_id",)}
-        return {"hits": ("dom_id", "tot", "trig"), "events": ("det_id",)}
+            triggered = ("dom_id", "tot", *_PLACE) if self.shape == "triggered" else ("dom_id",)
+            return {"hits": _CLUSTERED, "triggered_hits": triggered, "events": ("det_id",)}
+        return {"hits": (*_CLUSTERED, "trig"), "events": ("det_id",)}
 
     def writes(self, kind: str) -> Columns:
         """Give the columns added to the events."""
@@ -49,30 +83,66 @@ class Summarise(Stage):
             columns["n_triggered"] = segments.total(hits.offsets, hits.flat("trig") != 0)
         if "clusters" in chunk:
             columns["n_clusters"] = chunk.clusters.counts
+        if all(c in hits for c in _CLUSTERED):
+            columns["n_l1"], columns["n_l2"] = (
+                self._coincidences(hits, window) for window in (None, self.l2_window)
+            )
         columns["n_doms"] = _distinct(xp, hits.offsets, hits.flat("dom_id"))
         columns["tot_sum"] = segments.total(hits.offsets, hits.flat("tot")).astype(np.float64)
         if "t" in hits:
             columns["t_first"] = segments.minimum(hits.offsets, hits.flat("t"))
             columns["t_last"] = segments.maximum(hits.offsets, hits.flat("t"))
+        columns |= self._shape(chunk)
         counters = {c: float(columns[c].sum()) for c in _COUNTS if c in columns and c != "n_doms"}
         return {"events": events.with_columns(**columns)}, {"events": len(events), **counters}
 
+    def _coincidences(self, hits: Table, l2_window: float | None) -> Any:
+        used = (hits.flat(c) for c in _CLUSTERED)
+        offsets = coincidence.same_module(hits.offsets, *used, window=self.l1_window, l2_window=l2_window)[0]
+        return offsets[1:] - offsets[:-1]
 
-def summarise(chunk: Chunk) -> Chunk:
-    """Count and sum up the hits of each event.
+    def _shape(self, chunk: Chunk) -> dict[str, Any]:
+        hits = chunk.hits
+        weight = hits.flat("tot")
+        if self.shape == "triggered":
+            if "triggered_hits" in chunk:
+                hits = chunk.triggered_hits
+                weight = hits.flat("tot")
+            elif "trig" in hits:
+                weight = weight * (hits.flat("trig") != 0)
+            else:
+                return {}
+        if any(c not in hits for c in _PLACE):
+            return {}
+        x, y, z = (hits.flat(c) for c in _PLACE)
+        found = moments.shape(hits.offsets, x, y, z, weight)
+        return dict(zip(_SHAPE, (*found.centre, *found.inertia, found.extent), strict=True))
+
+
+def summarise(chunk: Chunk, **options: Any) -> Chunk:
+    """Count and sum up the hits of each event, and give their shape.
 
     Parameters
     ----------
     chunk : Chunk
         With ``hits``, and ``triggered_hits`` and ``clusters`` where there are.
+    **options
+        Attributes of `Summarise`: ``l1_window, l2_window, shape``.
 
     Returns
     -------
     Chunk
-        Its events have ``n_hits, n_triggered, n_clusters, n_doms`` (int64),
-        ``tot_sum`` [ns] and ``t_first, t_last`` [ns].
+        Its events have ``n_hits, n_triggered, n_clusters, n_doms`` (int64) and
+        ``tot_sum`` [ns]; with calibrated hits ``t_first, t_last`` [ns], ``n_l1,
+        n_l2``, ``centre_x`` to ``centre_z`` and ``extent`` [m], and
+        ``inertia_1 <= inertia_2 <= inertia_3`` [m^2].
+
+    Raises
+    ------
+    ConfigError
+        An option that makes no sense.
     """
-    return Summarise()(chunk)
+    return Summarise(**options)(chunk)
 
 
 def _distinct(xp: Any, offsets: Any, ids: Any) -> Any:
