@@ -69,7 +69,7 @@ def store(folder: Path) -> str:
     """Write the environment of this process into a folder, once, and give its digest."""
     path = folder / f"{digest()}.json"
     if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(exist_ok=True)  # not the run's directory itself: it may have been removed
         temporary = path.with_suffix(f".{worker_name()}.tmp")
         temporary.write_text(json.dumps(describe(), indent=1) + "\n")
         temporary.replace(path)
