@@ -64,9 +64,8 @@ def digest() -> str:
     return hashlib.sha256(json.dumps(describe(), sort_keys=True).encode()).hexdigest()[:16]
 
 
-@functools.cache
 def store(folder: Path) -> str:
-    """Write the environment of this process into a folder, once, and give its digest."""
+    """Write the environment of this process into a folder, where it is not yet, and give its digest."""
     path = folder / f"{digest()}.json"
     if not path.exists():
         folder.mkdir(exist_ok=True)  # not the run's directory itself: it may have been removed
