@@ -24,7 +24,7 @@ _SHAPE = (
 )  # fmt: skip
 _MADE = (*_COUNTS, "tot_sum", "t_first", "t_last", *_SHAPE)
 _PLACE = ("pos_x", "pos_y", "pos_z")
-_CLUSTERED = ("dom_id", "channel_id", "t", "tot", *_PLACE)
+_HIT = ("dom_id", "tot", "t", *_PLACE)
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,8 @@ class Summarise(Stage):
     """Add to each event how many hits, triggered hits, coincidences and modules it has, and its shape.
 
     Also the sum of time over threshold.  Where hits have a calibrated time,
-    the first and last; where they have a place too, the numbers of L1 and L2
-    coincidences, and the shape of the hits by their time over threshold: the
-    centre, the eigenvalues of the tensor of inertia over its sum, and the
+    the first and last, and the numbers of L1 and L2 coincidences; where they have
+    a place too, the shape of the hits by their time over threshold: the centre, the eigenvalues of the tensor of inertia over its sum, and the
     largest distance from the centre.  NaN for an event without hits.
 
     Attributes
@@ -62,11 +61,11 @@ class Summarise(Stage):
             raise ConfigError(f"shape = {self.shape!r}", remedy="take 'all' or 'triggered'")
 
     def reads(self, kind: str) -> Columns:
-        """Give module, PMT, time over threshold and trigger bits; time and place where there are."""
+        """Give module, time over threshold and trigger bits; time and place where there are."""
         if kind == "daq":
             triggered = ("dom_id", "tot", *_PLACE) if self.shape == "triggered" else ("dom_id",)
-            return {"hits": _CLUSTERED, "triggered_hits": triggered, "events": ("det_id",)}
-        return {"hits": (*_CLUSTERED, "trig"), "events": ("det_id",)}
+            return {"hits": _HIT, "triggered_hits": triggered, "events": ("det_id",)}
+        return {"hits": (*_HIT, "trig"), "events": ("det_id",)}
 
     def writes(self, kind: str) -> Columns:
         """Give the columns added to the events."""
@@ -83,11 +82,10 @@ class Summarise(Stage):
             columns["n_triggered"] = segments.total(hits.offsets, hits.flat("trig") != 0)
         if "clusters" in chunk:
             columns["n_clusters"] = chunk.clusters.counts
-        if all(c in hits for c in _CLUSTERED):
-            columns["n_l1"], columns["n_l2"] = (
-                self._coincidences(hits, window) for window in (None, self.l2_window)
-            )
-        columns["n_doms"] = _distinct(xp, hits.offsets, hits.flat("dom_id"))
+        if "t" in hits:
+            columns |= self._by_module(xp, hits)
+        else:
+            columns["n_doms"] = _distinct(xp, hits.offsets, hits.flat("dom_id"))
         columns["tot_sum"] = segments.total(hits.offsets, hits.flat("tot")).astype(np.float64)
         if "t" in hits:
             columns["t_first"] = segments.minimum(hits.offsets, hits.flat("t"))
@@ -96,10 +94,21 @@ class Summarise(Stage):
         counters = {c: float(columns[c].sum()) for c in _COUNTS if c in columns and c != "n_doms"}
         return {"events": events.with_columns(**columns)}, {"events": len(events), **counters}
 
-    def _coincidences(self, hits: Table, l2_window: float | None) -> Any:
-        used = (hits.flat(c) for c in _CLUSTERED)
-        offsets = coincidence.same_module(hits.offsets, *used, window=self.l1_window, l2_window=l2_window)[0]
-        return offsets[1:] - offsets[:-1]
+    def _by_module(self, xp: Any, hits: Table) -> dict[str, Any]:
+        """Count modules and coincidences, with the hits sorted once."""
+        dom_id, t, offsets = hits.flat("dom_id"), hits.flat("t"), hits.offsets
+        order, segment, members = coincidence.windows(offsets, dom_id, t, window=self.l1_window)
+        module, time = dom_id[order], t[order]
+        new = xp.ones(len(module), bool)
+        new[1:] = (module[1:] != module[:-1]) | (segment[1:] != segment[:-1])
+        first = xp.flatnonzero(members >= 2)
+        tight = xp.zeros(len(module), bool)
+        tight[first] = time[first + 1] - time[first] <= self.l2_window
+        return {
+            "n_l1": segments.total(offsets, members >= 2),
+            "n_l2": segments.total(offsets, tight),
+            "n_doms": segments.total(offsets, new),
+        }
 
     def _shape(self, chunk: Chunk) -> dict[str, Any]:
         hits = chunk.hits
