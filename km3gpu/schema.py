@@ -200,6 +200,7 @@ _EVENT = (
 _EVENT_MADE = (
     ("entry", "i8", "", "", "Number of the entry of the tree that the event was read from."),
     ("label", "str", "", "", "Label of the dataset of the plan that the event is of."),
+    ("label", "str", "", "", "Label of the dataset of the plan that the event is of."),
     ("time_ns", "i8", "ns", "", "Start of the frame, int64 ns since 1970 (UTC)."),
     ("white_rabbit", "b1", "", "", "The clock was locked to White Rabbit."),
     ("n_hits", "i8", "", "", "Hits of the event."),

@@ -137,8 +137,10 @@ def _input(source: Mapping[str, Any]) -> tuple[str, list[str]]:
         said.append(
             f"{source['kind']}, tree {source['tree']}, {source['n_entries']:,} entries, uuid {source['uuid']}"
         )
+    said += [f"{name} = {file}" for _, name, file in source.get("files", ())]
     said += [f"made by {a['application']} {a['git']} {a.get('time', '')}".rstrip() for a in source["meta"]]
-    return f"{source['role']}  {source['path']}", said
+    label = f" ({source['label']})" if source.get("label") else ""
+    return f"{source['role']}  {source['path']}{label}", said
 
 
 def _stage(stage: Mapping[str, Any]) -> str:

@@ -42,6 +42,8 @@ def check_columns(
     known = {t: set(cs) for t, cs in tables.items()}
     if "events" in there:
         there["events"].add("entry")
+        if recipe.datasets:
+            there["events"].add("label")
     for i, stage in enumerate(recipe.stages):
         where = f"stage.{i}."
         _check(stage, f"stage {stage.title!r}", kind, there, known, recipe, where, path)

@@ -18,6 +18,7 @@ from km3gpu.pipeline.recipe import Recipe
 from km3gpu.pipeline.rundir import RunDirectory, State, halves
 from km3gpu.pipeline.schedule import Schedule
 from km3gpu.pipeline.task import Task
+from km3gpu.pipeline.variants import varied
 
 __all__ = ["Driver", "fatal_error"]
 
@@ -67,12 +68,13 @@ class Driver:
 
     def task(self, chunk: PlannedChunk, attempt: int = 1) -> Task:
         """Make the task of a chunk."""
+        source = self._sources[chunk.origin.path]
         return Task(
             chunk.id,
             chunk.origin,
-            self._sources[chunk.origin.path],
-            self.recipe.stages,
-            self.plan.history,
+            source,
+            varied(self.recipe.stages, source.files),
+            self.plan.history_of(source),
             self.recipe.sinks,
             str(self.directory.path.absolute()),
             self.plan.code,
@@ -140,7 +142,7 @@ class Driver:
         elif fault.kind == "io" and task.attempt < _TRIES:
             return [replace(task, attempt=task.attempt + 1)]
         elif fault.kind == "memory":
-            cut = halves(PlannedChunk(task.id, task.origin), self.plan.history)
+            cut = halves(PlannedChunk(task.id, task.origin), task.history)
             if cut:
                 into = [{"id": c.id, "origin": asdict(c.origin)} for c in cut]
                 self._log.append({"event": "split", "id": task.id, "into": into, "time": time.time()})

@@ -55,6 +55,7 @@ def merge(
     out: Path,
     provenance: str,
     stages: Sequence[Stage] = (),
+    name: str | None = None,
 ) -> Output:
     """Put the parts of one sink together.
 
@@ -71,6 +72,8 @@ def merge(
         Record to embed, JSON.
     stages : sequence of Stage
         Of the plan; what one of them promises of the whole run is kept here.
+    name : str, optional
+        Of the output without suffix, instead of the sink's.
 
     Returns
     -------
@@ -81,7 +84,7 @@ def merge(
     names = [
         next(o.name for o in r.outputs if o.sink == key and o.name == part_name(r.id, sink)) for r in receipts
     ]
-    final = out / f"{sink.name}{sink.suffix}"
+    final = out / f"{sink.name if name is None else name}{sink.suffix}"
     temporary = out / f".{final.name}.{uuid.uuid4().hex[:12]}.tmp"
     try:
         with without_duplicates(sink, stages, [folder / n for n in names], out) as parts:

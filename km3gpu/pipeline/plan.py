@@ -43,6 +43,14 @@ class Input:
         What the Jpp applications that made a data file say of themselves.
     bytes : int
         Size in memory of the columns to read.
+    label : str
+        Of the dataset that a data file is of.
+    files : tuple
+        What tables of calibrations gave for a data file (see
+        `km3gpu.pipeline.variants.Files`).
+    history : tuple of str
+        Fingerprints of the steps of a data file, where they are not those of
+        the plan.
     """
 
     path: str
@@ -56,6 +64,9 @@ class Input:
     n_entries: int = 0
     meta: tuple[Any, ...] = ()
     bytes: int = 0
+    label: str = ""
+    files: tuple[Any, ...] = ()
+    history: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -110,6 +121,10 @@ class Plan:
         i = self.data()[chunk.origin.path]
         return i.bytes * chunk.origin.n_entries // max(i.n_entries, 1)
 
+    def history_of(self, source: Input) -> tuple[str, ...]:
+        """Give the fingerprints of the steps of a data file."""
+        return source.history or self.history
+
     def data(self) -> dict[str, Input]:
         """Give the data files by path."""
         return {i.path: i for i in self.inputs if i.role == "data"}
@@ -154,7 +169,7 @@ class Plan:
             data = json.loads(text)
             if data["format"] != "km3gpu plan" or data["version"] != VERSION:
                 raise FormatError(f"a plan of version {data['version']}", where=where)
-            inputs = tuple(Input(**{**i, "meta": tuple(i["meta"])}) for i in data["inputs"])
+            inputs = tuple(_input(i) for i in data["inputs"])
             chunks = []
             for identity, n, start, stop, c in data["chunks: id, input, start, stop, columns"]:
                 i = inputs[n]
@@ -186,6 +201,13 @@ class Plan:
         """
         for i in self.inputs:
             check_input(i)
+
+
+def _input(data: Mapping[str, Any]) -> Input:
+    """Make the input that `Plan.dumps` described; an older plan knows less of it."""
+    files = tuple(tuple(f) for f in data.get("files", ()))
+    lists = {"meta": tuple(data["meta"]), "history": tuple(data.get("history", ())), "files": files}
+    return Input(**{**data, **lists})
 
 
 def identify(path: str, how: str = "content") -> tuple[str, int, int]:

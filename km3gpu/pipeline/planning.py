@@ -15,11 +15,14 @@ from km3gpu.errors import ConfigError
 from km3gpu.io.filebytes import is_url
 from km3gpu.io.opened import open_file
 from km3gpu.pipeline.checking import check_columns
+from km3gpu.pipeline.datasets import named as name_inputs
 from km3gpu.pipeline.footprint import auto_chunk
 from km3gpu.pipeline.plan import Input, Plan, PlannedChunk, identify
 from km3gpu.pipeline.receipt import sink_key
 from km3gpu.pipeline.recipe import Recipe
 from km3gpu.pipeline.settings import SourceSettings
+from km3gpu.pipeline.tags import tagged
+from km3gpu.pipeline.variants import resolve
 from km3gpu.stages.stage import needed
 
 __all__ = ["HIDDEN_TABLES", "choose_columns", "make_plan"]
@@ -48,7 +51,7 @@ def make_plan(recipe: Recipe, files: Iterable[str] | None = None) -> Plan:
     InputNotFoundError, FormatError, UnknownNameError
         What the reader says of a file or a tree.
     """
-    named = list(recipe.source.files if files is None else files)
+    named = name_inputs(recipe.datasets, recipe.source.files if files is None else list(files), recipe.path)
     if not named:
         raise ConfigError(
             "no input files",
@@ -56,12 +59,23 @@ def make_plan(recipe: Recipe, files: Iterable[str] | None = None) -> Plan:
             remedy="name them on the command line or as files = [...] in [source]",
         )
     # absolute, so that the run goes on from any directory
-    opened = (p for name in named for p in io.open(name, tree=recipe.source.tree).paths)
-    paths = list(dict.fromkeys(p if is_url(p) else str(Path(p).absolute()) for p in opened))
+    paths: dict[str, str] = {}
+    for label, name in named:
+        for p in io.open(name, tree=recipe.source.tree).paths:
+            path = p if is_url(p) else str(Path(p).absolute())
+            if paths.setdefault(path, label) != label:
+                raise ConfigError(
+                    f"{path!r} is in two datasets, {paths[path]!r} and {label!r}",
+                    where=recipe.path or None,
+                    remedy="let the patterns not overlap",
+                )
     with ThreadPoolExecutor(8) as pool:  # hashing lets go of the GIL
-        data = list(pool.map(lambda p: _look(p, recipe), paths))
+        data = list(pool.map(lambda p: _look(p, recipe, paths[p]), paths))
     _check_alike([i for i, _ in data], [c for _, c in data])
+    for sink in recipe.sinks:  # before anything runs: inputs that one output cannot tell apart
+        tagged(sink.name, paths.items())
     calibration = dict.fromkeys(f for s in recipe.stages for f in s.inputs())
+    calibration |= dict.fromkeys(str(f) for i, _ in data for *_, f in i.files if f is not None)
     inputs = [i for i, _ in data] + [_input(p, "calibration") for p in calibration]
     chunks = []
     history = recipe.history
@@ -71,7 +85,7 @@ def make_plan(recipe: Recipe, files: Iterable[str] | None = None) -> Plan:
     for i, columns in data:
         for origin in io.open(i.path, tree=i.tree).origins(recipe.source.chunk, columns=columns):
             whole = replace(origin, digest=i.digest, uuid=i.uuid)
-            chunks.append(PlannedChunk(chunk_id(whole, history), whole))
+            chunks.append(PlannedChunk(chunk_id(whole, i.history or history), whole))
     if not chunks:
         raise ConfigError(
             "the inputs hold no events", where=", ".join(paths), remedy="choose other files or tree"
@@ -90,15 +104,19 @@ def _input(path: str, role: str, how: str = "content") -> Input:
     return Input(path, role, *identify(path, how))
 
 
-def _look(path: str, recipe: Recipe) -> tuple[Input, dict[str, tuple[str, ...]]]:
+def _look(path: str, recipe: Recipe, label: str) -> tuple[Input, dict[str, tuple[str, ...]]]:
     """Open one data file: what it is, and which of its columns are to be read."""
     source = io.open(path, tree=recipe.source.tree)
     dataset = open_file(path).dataset(source.tree)
     hidden = {t: tuple(dataset.hidden(t)) for t in HIDDEN_TABLES if t not in source.tables}
     columns = choose_columns(recipe, source.kind, source.tables, path, hidden)
     check_columns(recipe, source.kind, columns, {**source.tables, **hidden}, path)
+    files = resolve(recipe.stages, source)
     about = dataclasses.replace(
         _input(path, "data", recipe.source.identity),
+        label=label,
+        files=files,
+        history=recipe.history_of(label, files),
         uuid=source.uuid,
         kind=source.kind,
         tree=source.tree,

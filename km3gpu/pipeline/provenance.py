@@ -9,7 +9,7 @@ same bytes whoever computed them.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from km3gpu.errors import FormatError, InputNotFoundError
 from km3gpu.io import fitstables, sink
 from km3gpu.io.fitsfile import read_sheets
 from km3gpu.pipeline import journal
-from km3gpu.pipeline.plan import Plan
+from km3gpu.pipeline.plan import Input, Plan
 from km3gpu.pipeline.receipt import Output, Receipt
 from km3gpu.pipeline.rundir import RunDirectory, write_atomically
 
@@ -32,7 +32,11 @@ VERSION = 1
 
 
 def embedded(
-    directory: RunDirectory, plan: Plan, receipts: Sequence[Receipt], missing: Sequence[Receipt]
+    directory: RunDirectory,
+    plan: Plan,
+    receipts: Sequence[Receipt],
+    missing: Sequence[Receipt],
+    paths: Container[str] | None = None,
 ) -> str:
     """Make the record that goes into a merged file.
 
@@ -45,6 +49,8 @@ def embedded(
         Of the chunks in the file, in order.
     missing : sequence of Receipt
         Of the chunks that failed.
+    paths : container of str, optional
+        The data files that may have rows in it; all by default.
 
     Returns
     -------
@@ -58,7 +64,11 @@ def embedded(
         "plan": plan.id,
         "code": plan.code,
         "stages": [json.loads(h) for h in plan.history],
-        "inputs": [{k: v for k, v in asdict(i).items() if k != "mtime_ns"} for i in plan.inputs],
+        "inputs": [
+            {k: v for k, v in asdict(i).items() if k != "mtime_ns"}
+            for i in plan.inputs
+            if paths is None or _concerns(plan, i, paths)
+        ],
         "environments": _environments(directory, used),
         "chunks": [
             {
@@ -136,6 +146,14 @@ def build(directory: RunDirectory, plan: Plan, outputs: Sequence[Output]) -> dic
 def _sizes(directory: RunDirectory) -> dict[str, int]:
     """Give the sizes of the journals: a record of the same sizes is up to date, whatever the clock says."""
     return {j.name: j.stat().st_size for j in directory.journals()}
+
+
+def _concerns(plan: Plan, source: Input, paths: Container[str]) -> bool:
+    """Tell whether an input has to do with some of the data files."""
+    if source.role == "data":
+        return source.path in paths
+    used_by = [i.path for i in plan.inputs for *_, f in i.files if f == source.path]
+    return not used_by or any(p in paths for p in used_by)
 
 
 def _ended(sessions: Sequence[Mapping[str, Any]], running: bool) -> list[dict[str, Any]]:

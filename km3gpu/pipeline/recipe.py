@@ -34,7 +34,10 @@ from km3gpu.errors import ConfigError
 from km3gpu.io.parquet import ParquetSink
 from km3gpu.io.sink import Sink
 from km3gpu.pipeline import steps
+from km3gpu.pipeline.datasets import Dataset, read_datasets, step
 from km3gpu.pipeline.settings import RunSettings, SourceSettings
+from km3gpu.pipeline.tags import check_tags, part_word, tags_of
+from km3gpu.pipeline.variants import Files, varied
 from km3gpu.stages.deduplicate import Deduplicate
 from km3gpu.stages.stage import Stage
 from km3gpu.tomlfile import Document, Section, read_toml
@@ -58,6 +61,8 @@ class Recipe:
         Where each value came from, by ``"run.workers"``, ``"stage.0.window"``.
     path : str
         The plan file, or ``""``.
+    datasets : tuple of Dataset
+        Inputs with labels, instead of the source's files.
     """
 
     source: SourceSettings = field(default_factory=SourceSettings)
@@ -66,18 +71,29 @@ class Recipe:
     run: RunSettings = field(default_factory=RunSettings)
     origins: Mapping[str, str] = field(default_factory=dict)
     path: str = ""
+    datasets: tuple[Dataset, ...] = ()
 
     def __post_init__(self) -> None:
         where = self.path or None
         if not self.sinks:
             raise ConfigError("no sink", where=where, remedy="add [[sink]] with format = 'parquet'")
-        names = [s.name + s.suffix for s in self.sinks]
+        for sink in self.sinks:
+            check_tags(sink.name, bool(self.datasets), where)
+        if self.datasets and self.source.files:
+            raise ConfigError("files beside datasets", where=where, remedy="name all files in [[dataset]]")
+        names = [part_word(s.name) + s.suffix for s in self.sinks]
         for name in names:
             if names.count(name) > 1:
                 raise ConfigError(f"two sinks write {name!r}", where=where, remedy="give one another name")
             if name.startswith(".") or Path(name).name != name:
                 raise ConfigError(f"{name!r} is no name for a file", where=where, remedy="take a plain word")
         once = any(isinstance(s, Deduplicate) for s in self.stages)
+        if once and any(tags_of(s.name) for s in self.sinks):
+            raise ConfigError(
+                "duplicates in different outputs are not found",
+                where=where,
+                remedy="deduplicate in one run into one output, and split that in another",
+            )
         if once and any(s.format == "histogram" for s in self.sinks):
             raise ConfigError(
                 "a histogram counts chunk by chunk, and cannot leave out duplicates of another chunk",
@@ -90,6 +106,13 @@ class Recipe:
         """The fingerprints of the stages, as chunks carry them."""
         return tuple(steps.fingerprint(s) for s in self.stages)
 
+    def history_of(self, label: str, files: Files) -> tuple[str, ...]:
+        """Give the fingerprints of the steps of an input, where they are its own; else nothing."""
+        if not label and not files:
+            return ()
+        own = tuple(steps.fingerprint(s) for s in varied(self.stages, files))
+        return (step(label), *own) if label else own
+
     def to_json(self) -> dict[str, Any]:
         """Describe source, stages and sinks as plain values, enough for `from_json`."""
         return {
@@ -97,6 +120,7 @@ class Recipe:
             "source": {**dataclasses.asdict(self.source), "files": []},
             "stages": [steps.stage_to_json(s) for s in self.stages],
             "sinks": [steps.sink_to_json(s) for s in self.sinks],
+            "datasets": [{"label": d.label} for d in self.datasets],
         }
 
     @classmethod
@@ -120,6 +144,7 @@ class Recipe:
                 steps.make_sink(Section(document, ("sinks", i), s))[0] for i, s in enumerate(data["sinks"])
             ),
             path=where,
+            datasets=tuple(Dataset(d["label"]) for d in data.get("datasets", ())),
         )
 
 
@@ -155,7 +180,7 @@ def read_recipe(
     """
     name = extras.resolve_path(os.fspath(path))
     document = read_toml(name)
-    config.check_keys(document.section(), ("source", "stage", "sink", "run"))
+    config.check_keys(document.section(), ("source", "dataset", "stage", "sink", "run"))
     folder = Path(name).resolve().parent
     origins: dict[str, str] = {}
 
@@ -172,6 +197,8 @@ def read_recipe(
     origins |= {f"source.{k}": v for k, v in reading.origins.items()}
     origins |= {f"run.{k}": v for k, v in running.origins.items()}
 
+    datasets, labelled = read_datasets(document, folder)
+    origins |= labelled
     stages: list[Stage] = []
     for i, section in enumerate(_tables(document, "stage")):
         stages.append(steps.make_stage(section, folder))
@@ -184,7 +211,7 @@ def read_recipe(
         sinks.append(sink)
         origins[f"sink.{i}.format"] = section.where("format")
         origins |= {f"sink.{i}.{k}": v for k, v in where.items()}
-    return Recipe(settings, tuple(stages), tuple(sinks), running.value, origins, name)
+    return Recipe(settings, tuple(stages), tuple(sinks), running.value, origins, name, datasets)
 
 
 def _tables(document: Document, name: str) -> list[Section]:

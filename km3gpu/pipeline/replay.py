@@ -22,6 +22,7 @@ from km3gpu.pipeline.receipt import Receipt
 from km3gpu.pipeline.recipe import Recipe
 from km3gpu.pipeline.rundir import RunDirectory
 from km3gpu.pipeline.task import Task, run_chunk
+from km3gpu.pipeline.variants import varied
 from km3gpu.table import Ragged, Table
 
 __all__ = ["Comparison", "replay", "same_within"]
@@ -106,12 +107,13 @@ def replay(
         (out / "parts").mkdir(parents=True, exist_ok=True)
         sources = plan.data()
         for planned in wanted:
+            source = sources[planned.origin.path]
             task = Task(
                 planned.id,
                 planned.origin,
-                sources[planned.origin.path],
-                recipe.stages,
-                plan.history,
+                source,
+                varied(recipe.stages, source.files),
+                plan.history_of(source),
                 recipe.sinks,
                 str(out.absolute()),
                 plan.code,

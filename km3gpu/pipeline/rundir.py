@@ -29,6 +29,7 @@ from km3gpu.pipeline import journal
 from km3gpu.pipeline.plan import Plan, PlannedChunk
 from km3gpu.pipeline.receipt import Output, Receipt
 from km3gpu.pipeline.steps import SINKS
+from km3gpu.pipeline.tags import tagged
 from km3gpu.pipeline.task import publish
 
 __all__ = ["RunDirectory", "State", "halves", "write_atomically"]
@@ -189,12 +190,19 @@ class RunDirectory:
             (self.path / "plans").mkdir(exist_ok=True)
             (self.path / "plan.json").replace(self.path / "plans" / f"{there.id}.json")
         self.parts.mkdir(parents=True, exist_ok=True)
-        if there is None or there.id != plan.id:
-            write_atomically(self.path / "plan.json", plan.dumps())
+        # the same chunks may be planned from other words: a table of calibrations with a new line
+        text = plan.dumps()
+        if there is None or there.dumps() != text:
+            write_atomically(self.path / "plan.json", text)
 
     def clear(self, plan: Plan) -> None:
         """Remove what the run of `plan` wrote here, and only that; its open journal stays."""
-        outputs = [s["name"] + SINKS[s["format"]].suffix for s in plan.recipe["sinks"]]
+        sources = [(i.path, i.label) for i in plan.inputs if i.role == "data"]
+        outputs = [
+            name + SINKS[s["format"]].suffix
+            for s in plan.recipe["sinks"]
+            for name in tagged(s["name"], sources)
+        ]
         others = [j.name for j in self.journals() if j.name != "journal.jsonl"]
         for name in (*_OWN, *outputs, *others):
             target = self.path / name

@@ -28,6 +28,7 @@ from km3gpu.pipeline.recipe import Recipe
 from km3gpu.pipeline.reread import distrust
 from km3gpu.pipeline.rundir import RunDirectory, write_atomically
 from km3gpu.pipeline.runners import kernel_threads, make_runner
+from km3gpu.pipeline.tags import tagged
 
 __all__ = ["RunResult", "Session"]
 
@@ -221,15 +222,21 @@ class Session:
             return []
         if (there := self._merged(receipts)) is not None:
             return there
-        record = provenance.embedded(self.directory, self.plan, receipts, self._failures())
         outputs = []
+        place = (self.directory.parts, self.directory.path)
+        sources = [(i.path, i.label) for i in self.plan.inputs if i.role == "data"]
         for sink in self.recipe.sinks:
-            if stop:
-                return []
-            bar.say(f"merging {sink.name}{sink.suffix}")
-            place = (self.directory.parts, self.directory.path)
-            outputs.append(merge(sink, receipts, *place, record, self.recipe.stages))
-            give_back()
+            for name, paths in tagged(sink.name, sources).items():
+                if stop:
+                    return []
+                some = [r for r in receipts if r.path in paths]
+                if not some:
+                    continue
+                bar.say(f"merging {name}{sink.suffix}")
+                missing = [r for r in self._failures() if r.path in paths]
+                record = provenance.embedded(self.directory, self.plan, some, missing, paths)
+                outputs.append(merge(sink, some, *place, record, self.recipe.stages, name))
+                give_back()
         manifest = {
             "format": "km3gpu manifest",
             "plan": self.plan.id,

@@ -190,9 +190,12 @@ def resume(
     running = config.resolve(RunSettings, environment=os.environ, call=call)
     origins = {f"run.{k}": v for k, v in running.origins.items()}
     recipe = dataclasses.replace(made, run=running.value, origins=origins)
-    if plan.code != code_version() or plan.history != recipe.history:
+    if plan.code != code_version() or _histories(plan, recipe):
+        changed = f"was made by code {plan.code}, this is {code_version()}"
+        if plan.code == code_version():
+            changed = "is of stages or files of the calibration that have changed"
         raise OutputExistsError(
-            f"the run in {str(directory.path)!r} was made by code {plan.code}, this is {code_version()}",
+            f"the run in {str(directory.path)!r} {changed}",
             remedy="give the plan again with `km3gpu run --existing update`, which does again what changed",
         )
     plan.check_sources()
@@ -225,6 +228,12 @@ def _run(
             directory.sweep()
         client = None if isinstance(scheduler, str) else scheduler
         return Session(plan, recipe, directory, log, began, share).run(memory, client, show)
+
+
+def _histories(plan: Plan, recipe: Recipe) -> bool:
+    """Tell whether the steps are others now than they were: a file of the calibration, say."""
+    own = (recipe.history_of(i.label, i.files) != i.history for i in plan.inputs if i.role == "data")
+    return plan.history != recipe.history or any(own)
 
 
 def _share(part: str) -> tuple[int, int]:

@@ -20,9 +20,11 @@ from km3gpu.chunk import Chunk, Origin, code_version
 from km3gpu.errors import BackendError
 from km3gpu.io.sink import Sink
 from km3gpu.pipeline import environment, memory
+from km3gpu.pipeline.datasets import labelled
 from km3gpu.pipeline.faults import fault_of
 from km3gpu.pipeline.plan import Input, check_input
 from km3gpu.pipeline.receipt import Output, Receipt, sink_key
+from km3gpu.pipeline.tags import part_word
 from km3gpu.stages.stage import Stage
 
 __all__ = ["Task", "part_name", "publish", "run_chunk"]
@@ -74,7 +76,7 @@ class Task:
 
 def part_name(identity: str, sink: Sink) -> str:
     """Give the name of the part that a sink makes of a chunk."""
-    return f"{identity}.{sink.name}{sink.suffix}"
+    return f"{identity}.{part_word(sink.name)}{sink.suffix}"
 
 
 def publish(temporary: Path, final: Path) -> None:
@@ -140,7 +142,7 @@ def _run(task: Task, clock: _Clock) -> dict[str, object]:
     own_threads = kernels.threads(task.threads) if task.threads else contextlib.nullcontext()
     with own_threads, streams.lane(where):
         with clock.time("read"):
-            chunk = _numbered(io.read_origin(task.origin, backend=where))
+            chunk = labelled(_numbered(io.read_origin(task.origin, backend=where)), task.source.label)
         n_in, bytes_in = chunk.n_events, chunk.nbytes
         for stage in task.stages:
             with clock.time(stage.title):
