@@ -7,6 +7,9 @@ import json
 import os
 import shutil
 import subprocess
+import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,7 +18,7 @@ import pytest
 from km3gpu import errors
 from km3gpu.chunk import Chunk
 from km3gpu.errors import DiskFullError, FormatError, GeometryError, OutputExistsError, RunFailedError
-from km3gpu.pipeline import resume, run
+from km3gpu.pipeline import provenance, resume, run
 from km3gpu.pipeline.faults import KINDS, classify, fault_of
 from km3gpu.pipeline.journal import Journal
 
@@ -152,6 +155,32 @@ def test_a_disk_that_is_really_full(tmp_path: Path, small_disk: Path, odd: PlanM
     assert again.outputs[0].read_bytes() == whole.outputs[0].read_bytes()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+def test_a_disk_that_is_full_when_the_parts_are_merged(tmp_path: Path, odd: PlanMaker) -> None:
+    whole = run(odd(), out=tmp_path / "whole")
+    parts = sum(p.stat().st_size for p in (tmp_path / "whole" / "parts").iterdir())
+    folder = tmp_path / "small"
+    folder.mkdir()
+    size = f"size={int(parts * 1.6)}"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", str(folder)], check=True)
+    try:
+        with pytest.raises(DiskFullError, match="no space left"):
+            run(odd(), out=folder / "out")
+        assert not list((folder / "out").glob("events.*"))
+        assert not list((folder / "out").glob("*.tmp"))
+        assert provenance.read(folder / "out")["status"] == "failed"
+        subprocess.run(["mount", "-o", "remount,size=200m", str(folder)], check=True)
+        again = resume(folder / "out")
+        assert again.resumed == 10
+        assert again.outputs[0].read_bytes() == whole.outputs[0].read_bytes()
+        assert [s["ended"]["status"] for s in provenance.read(folder / "out")["sessions"]] == [
+            "failed",
+            "complete",
+        ]
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
 # -- the output directory ------------------------------------------------------
 def test_two_runs_into_one_directory(tmp_path: Path, odd: PlanMaker) -> None:
     run(odd(), out=tmp_path / "out", merge=False)
@@ -162,6 +191,18 @@ def test_two_runs_into_one_directory(tmp_path: Path, odd: PlanMaker) -> None:
     ):
         run(odd(), out=tmp_path / "out")
     assert sorted(p.name for p in (tmp_path / "out").rglob("*")) == before
+
+
+def test_two_processes_into_one_directory(tmp_path: Path, odd: PlanMaker) -> None:
+    whole = run(odd(), out=tmp_path / "whole")
+    code = f"from km3gpu.pipeline import run; run({str(odd(seconds=0.1))!r}, out={str(tmp_path / 'out')!r})"
+    command = [sys.executable, "-c", code]
+    processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    errors = [p.communicate(timeout=120)[1] for p in processes]
+    assert sorted(p.returncode for p in processes) == [0, 1]
+    assert "another run is writing into" in "".join(errors)
+    assert (tmp_path / "out" / "events.parquet").read_bytes() == whole.outputs[0].read_bytes()
+    assert len(provenance.read(tmp_path / "out")["sessions"]) == 1
 
 
 @pytest.mark.parametrize("how", ["gone", "cut", "flipped"])
@@ -194,3 +235,23 @@ def test_an_output_directory_removed_meanwhile(
     monkeypatch.setattr(Coincidences, "apply", apply)
     with pytest.raises(errors.Km3GpuError, match="was removed while the run wrote into it"):
         run(odd(), out=tmp_path / "out")
+
+
+def test_an_output_directory_removed_under_processes(tmp_path: Path, odd: PlanMaker) -> None:
+    plan, parts = odd(seconds=0.2), tmp_path / "out" / "parts"
+
+    def remove() -> None:
+        end = time.monotonic() + 60
+        while not list(parts.glob("*.parquet")) and time.monotonic() < end:
+            time.sleep(0.01)
+        while (tmp_path / "out").exists() and time.monotonic() < end:  # somebody writes into it meanwhile
+            shutil.rmtree(tmp_path / "out", ignore_errors=True)
+
+    thread = threading.Thread(target=remove)
+    thread.start()
+    with pytest.raises(errors.Km3GpuError, match="was removed while the run wrote into it"):
+        run(plan, out=tmp_path / "out", workers=2)
+    thread.join()
+    result = run(odd(), out=tmp_path / "out")
+    assert result.total.n_out == 250
+    assert provenance.read(result.out)["environments"]

@@ -1,0 +1,118 @@
+"""Runs killed at random moments, again and again: nothing is lost or doubled, the output is the same.
+
+The runs are forked from a process that has imported all, so that most of their
+life is work.  ``KM3GPU_KILLS`` sets the number of kills, ``KM3GPU_SEED`` the seed.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from km3gpu.io.parquet import ParquetSink
+from km3gpu.pipeline import provenance, run
+
+PlanMaker = Callable[..., Path]
+
+KILLS = int(os.environ.get("KM3GPU_KILLS", "100"))
+SEED = int(os.environ.get("KM3GPU_SEED", "1"))
+
+
+def go(plan: str, out: str, path: list[str], workers: int) -> None:
+    """Run, in a process of its own."""
+    import sys
+
+    sys.path[:] = path
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, 2)  # what a killed run would say is of no interest
+    run(plan, out=out, workers=workers)
+
+
+class Killer:
+    """Start runs and kill them, or one of their workers, until one comes through."""
+
+    def __init__(self, plan: Path, workers: int, rng: random.Random) -> None:
+        import sys
+
+        self.plan, self.workers, self.rng = plan, workers, rng
+        self.path = list(sys.path)
+        self.context = multiprocessing.get_context("forkserver")
+        self.context.set_forkserver_preload(["km3gpu.pipeline", "km3gpu.stages", "km3gpu.io"])
+        self.kills = {"run": 0, "worker": 0}
+        self.phases: dict[str, int] = {}
+
+    def until_done(self, out: Path, longest: float) -> None:
+        while True:
+            process = self.context.Process(
+                target=go, args=(str(self.plan), str(out), self.path, self.workers)
+            )
+            process.start()
+            process.join(self.rng.uniform(0.02, longest))
+            if process.exitcode is not None:
+                assert process.exitcode == 0
+                return
+            assert process.pid is not None
+            workers = psutil.Process(process.pid).children()
+            if workers and self.rng.random() < 0.3:
+                self.rng.choice(workers).kill()
+                self.kills["worker"] += 1
+                process.join()  # such a run goes on, and ends well
+                assert process.exitcode == 0
+                return
+            self._note(out)
+            process.kill()
+            process.join()
+            self.kills["run"] += 1
+            psutil.wait_procs(workers, timeout=60)  # they see that the run is gone, after their chunk
+
+    def _note(self, out: Path) -> None:
+        """Write down what the run was doing when it was killed."""
+        journal = out / "journal.jsonl"
+        text = journal.read_text() if journal.exists() else ""
+        last = text.rstrip().rpartition("\n")[2]
+        receipts = text.count('"event":"receipt"')
+        phase = "planning" if not last else "chunks" if receipts < 10 else "merging"
+        phase = "recording" if '"event":"ended"' in last and '"complete"' in last else phase
+        self.phases[phase] = self.phases.get(phase, 0) + 1
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("workers", [1, 2])
+def test_kill_points(tmp_path: Path, odd: PlanMaker, workers: int, capfd: pytest.CaptureFixture[str]) -> None:
+    plan = odd(sinks="parquet hdf5")
+    run(plan, out=tmp_path / "warm", workers=workers)
+    began = time.perf_counter()
+    whole = run(plan, out=tmp_path / "whole", workers=workers)
+    once = time.perf_counter() - began
+    expected = [p.read_bytes() for p in whole.outputs]
+    ids = [c.id for c in whole.plan.chunks]
+    killer = Killer(plan, workers, random.Random(SEED))
+    rounds = 0
+    while sum(killer.kills.values()) < KILLS // 2:
+        out = tmp_path / f"out{rounds}"
+        killer.until_done(out, 1.2 * once)
+        rounds += 1
+        assert [(out / p.name).read_bytes() for p in whole.outputs] == expected
+        record = provenance.read(out)
+        assert (record["status"], record["complete"]) == ("complete", True)
+        assert {f["fault"]["type"] for f in record["failures"]} <= {"WorkerLost"}
+        assert [c["id"] for c in record["chunks"]] == ids
+        # a chunk whose worker was killed was split; the parts of its halves stay
+        assert set(ids) <= {p.name.partition(".")[0] for p in (out / "parts").glob("*.parquet")}
+        assert not list(out.rglob("*.tmp"))
+        entry = ParquetSink().read(out / "events.parquet")["events"].flat("entry")
+        assert np.array_equal(entry, np.arange(250))
+        lines = (out / "journal.jsonl").read_text().splitlines()
+        kinds = [json.loads(line)["event"] for line in lines]
+        assert kinds.count("started") >= kinds.count("ended")
+    with capfd.disabled():
+        print(f"\n{killer.kills} in {rounds} runs of {once:.1f} s with {workers} workers: {killer.phases}")
