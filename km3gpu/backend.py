@@ -28,6 +28,7 @@ __all__ = [
     "MemoryUse",
     "adopt",
     "cuda_device",
+    "device_count",
     "device_index",
     "empty",
     "namespace",
@@ -252,6 +253,11 @@ def empty(n: int, dtype: Any, like: Any) -> Any:
     if type(like) is not np.ndarray and hasattr(like, "__cuda_array_interface__"):
         return _cupy().empty(n, dtype)
     return _pool.get().empty(n, dtype)
+
+
+def device_count() -> int:
+    """Give the number of GPUs that this process can use; 0 where there is none."""
+    return int(_cupy().cuda.runtime.getDeviceCount()) if why_no_gpu() is None else 0
 
 
 def device_index() -> int:

@@ -17,6 +17,7 @@ import dask
 import distributed
 
 from km3gpu.errors import BackendError
+from km3gpu.pipeline import gpus
 from km3gpu.pipeline.batch import Jobs
 from km3gpu.pipeline.faults import fault_of
 from km3gpu.pipeline.outcome import Outcome, lost
@@ -53,6 +54,9 @@ class DistributedRunner:
         Futures at a time; 0: two for each thread of the workers.
     memory : int, optional
         Limit of each worker of a local cluster, in bytes.
+    backend : str
+        Of the run; on GPUs a local cluster has a worker for each, and chunks go
+        to workers with the resource ``GPU`` where there are such.
 
     Raises
     ------
@@ -62,7 +66,14 @@ class DistributedRunner:
 
     name = "distributed"
 
-    def __init__(self, scheduler: Any, workers: int = 1, window: int = 0, memory: int | None = None) -> None:
+    def __init__(
+        self,
+        scheduler: Any,
+        workers: int = 1,
+        window: int = 0,
+        memory: int | None = None,
+        backend: str = "auto",
+    ) -> None:
         self._ours = contextlib.ExitStack()
         self._ours.enter_context(dask.config.set(_SETTINGS))
         self._jobs = scheduler if isinstance(scheduler, Jobs) else None
@@ -70,14 +81,7 @@ class DistributedRunner:
         if self._jobs is not None:
             scheduler = self._ours.enter_context(self._jobs.cluster)
         elif scheduler == "local":
-            scheduler = self._ours.enter_context(
-                distributed.LocalCluster(
-                    n_workers=workers,
-                    threads_per_worker=1,
-                    memory_limit=memory or 0,
-                    dashboard_address=":0",
-                )
-            )
+            scheduler = self._ours.enter_context(gpus.local_cluster(workers, memory, backend))
         if isinstance(scheduler, distributed.Client):
             self._client = scheduler
         else:
@@ -90,6 +94,8 @@ class DistributedRunner:
                     remedy="start one with `dask scheduler`, and workers with `dask worker ADDRESS`",
                 ) from error
         self.workers = max(sum(self._client.ncores().values()), workers if ours else 1)
+        self._backend = backend
+        self._needs: dict[str, float] | None = None
         self._fixed_window = window
         self._tasks: dict[str, tuple[Any, Task]] = {}
         self._done: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -111,7 +117,11 @@ class DistributedRunner:
     def submit(self, task: Task, slot: int = 0) -> None:
         """Make a future of a task."""
         key = f"km3gpu-{task.id}-{task.attempt}"
-        future = self._client.submit(run_sealed, seal(task), sys.path, key=key, pure=False, retries=0)
+        if self._needs is None:  # workers with a GPU may come later than the first chunks
+            self._needs = gpus.resources(self._client, self._backend)
+        future = self._client.submit(
+            run_sealed, seal(task), sys.path, key=key, pure=False, retries=0, resources=self._needs
+        )
         self._tasks[key] = (future, task)
         future.add_done_callback(lambda f: self._done.put(f.key))
 

@@ -138,8 +138,12 @@ def make_runner(settings: RunSettings, memory: int | None, scheduler: Any = None
     if name in BATCH:
         from km3gpu.pipeline.batch import Jobs
 
-        return DistributedRunner(Jobs(settings, memory), settings.workers, settings.window)
-    return DistributedRunner(scheduler or "local", settings.workers, settings.window, memory)
+        return DistributedRunner(
+            Jobs(settings, memory), settings.workers, settings.window, None, settings.backend
+        )
+    return DistributedRunner(
+        scheduler or "local", settings.workers, settings.window, memory, settings.backend
+    )
 
 
 def _alone(settings: RunSettings, memory: int | None) -> str:

@@ -8,9 +8,11 @@ bit where no sine or cosine is in them.
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
+import distributed
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -33,18 +35,20 @@ ARCA = "testdata:detx/KM3NeT_-00000001_20171212.detx"
 
 @pytest.fixture
 def gpu(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Make a GPU of stand-ins; ``gpu.launches`` are the kernels that ran, and their streams."""
+    """Make a GPU of stand-ins; ``launches`` are the kernels that ran and their streams."""
     monkeypatch.delenv("KM3GPU_BACKEND", raising=False)
     monkeypatch.setattr(launch, "_simulated", False)  # the host's arrays go to the CPU's drivers
     cupy = fake_cupy.make(free=8 * 10**9)
     monkeypatch.setattr(backend, "_cupy", lambda: cupy)
     monkeypatch.setattr(backend, "why_no_gpu", lambda: None)
     backend.cuda_device.cache_clear()
-    cupy.launches = []
+    cupy.launches, cupy.workers = [], set()
 
     def simulate(kernel: launch.Kernel, where: str, n: int, args: tuple[Any, ...]) -> int:
         assert where == "cuda"
         assert not any(isinstance(a, np.ndarray) for a in args), f"{kernel.name} got an array of the host"
+        with contextlib.suppress(ValueError):  # not on a worker of dask
+            cupy.workers.add(distributed.get_worker().name)
         cupy.launches.append((kernel.name, cupy.cuda.get_current_stream()))
         host = [a.host if isinstance(a, fake_cupy.DeviceArray) else a for a in args]
         slot = np.full(1, launch.NONE)
@@ -147,6 +151,24 @@ def test_a_run_gives_the_same_parts_from_streams_of_its_threads(gpu: Any, tmp_pa
         "calibrate.hits",
         "coincidence.mark",
     }
+
+
+def test_chunks_go_to_the_dask_worker_that_has_a_gpu(gpu: Any, tmp_path: Path) -> None:
+    (tmp_path / "plan.toml").write_text(PLAN)
+    scheduler = {"cls": distributed.Scheduler, "options": {"dashboard_address": ":0"}}
+    workers = {
+        name: {"cls": distributed.Worker, "options": {"nthreads": 1, "resources": resources}}
+        for name, resources in {"with": {"GPU": 1}, "without": {}}.items()
+    }
+    with (
+        distributed.SpecCluster(workers=workers, scheduler=scheduler) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        result = km3gpu.run(
+            tmp_path / "plan.toml", out=tmp_path / "out", show=False, backend="cuda", scheduler=client
+        )
+    assert {r.device for r in result.receipts} == {"Stand-in"}
+    assert gpu.workers == {"with"}
 
 
 def test_a_chunk_that_the_device_cannot_hold_is_split(gpu: Any, tmp_path: Path) -> None:
