@@ -32,8 +32,9 @@ class Summarise(Stage):
     """Add to each event how many hits, triggered hits, coincidences and modules it has, and its shape.
 
     Also the sum of time over threshold.  Where hits have a calibrated time,
-    the first and last, and the numbers of L1 and L2 coincidences; where they have
-    a place too, the shape of the hits by their time over threshold: the centre, the eigenvalues of the tensor of inertia over its sum, and the
+    the first and last, and the numbers of L1 and L2 coincidences; where they
+    have a place, the shape of the hits by their time over threshold: the
+    centre, the eigenvalues of the tensor of inertia over its sum, and the
     largest distance from the centre.  NaN for an event without hits.
 
     Attributes
