@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+from typing import Any
+
 from km3gpu.extras import require
 
 require("matplotlib", "plot")  # says how to install it, before anything below needs it
@@ -10,4 +13,24 @@ from km3gpu.plot.detector import detector_map  # noqa: E402
 from km3gpu.plot.detector_t0 import t0_differences  # noqa: E402
 from km3gpu.plot.event_display import brightest, event_display  # noqa: E402
 
-__all__ = ["brightest", "detector_map", "event_display", "t0_differences"]
+# those of the sky bring its kernels, so they are loaded when they are used
+_SKY = {
+    "Horizon": "sky",
+    "Points": "sky",
+    "Region": "sky",
+    "shadow_map": "sky_curves",
+    "sky_map": "sky",
+    "visibility_curves": "sky_curves",
+}
+
+__all__ = ["brightest", "detector_map", "event_display", "t0_differences", *_SKY]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SKY:
+        return getattr(importlib.import_module(f"{__name__}.{_SKY[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_SKY})

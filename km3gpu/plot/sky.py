@@ -24,9 +24,9 @@ from km3gpu.plot.sky_layers import (
     frame_axes,
     host,
     lay_counts,
-    name_sources,
     shade_above,
 )
+from km3gpu.plot.sky_names import name_sources
 from km3gpu.plot.style import RC
 
 __all__ = ["Horizon", "Points", "Region", "sky_map"]
@@ -91,7 +91,9 @@ def sky_map(
     astro.turned((0.0, 0.0), frame)
     with mpl.rc_context(dict(RC)):
         figure = Figure(figsize=(10.0, 6.2))
-        axes = figure.add_axes((0.06, 0.15, 0.9, 0.71), projection="mollweide")
+        # without a colour bar the map may have its place
+        bottom = 0.15 if counts is not None else 0.07
+        axes = figure.add_axes((0.06, bottom, 0.9, 0.86 - bottom), projection="mollweide")
         frame_axes(axes, frame)
         if counts is not None:
             image = lay_counts(axes, host(counts), counts_nested, counts_frame or frame, frame)

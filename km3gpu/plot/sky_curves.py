@@ -94,10 +94,12 @@ def visibility_curves(
             by.plot([math.degrees(source.dec)], [fraction], "o", ms=6, color=colour, mec="white", mew=0.7)
         by.set(xlim=(-90, 90), ylim=(-0.02, 1.02), xticks=range(-90, 91, 30))
         by.set_xlabel("declination [deg]")
-        of = (
-            "a sidereal day" if livetime is None else f"{livetime.total / 86_400:.4g} days of livetime (dots)"
-        )
-        by.set_ylabel(f"in view, fraction of {of}", fontsize=8.5)
+        by.set_ylabel("in view, fraction of the time")
+        if livetime is not None:
+            by.plot([], [], color=COLOURS["ink"], lw=1.4, label="a sidereal day")
+            days = f"{livetime.total / 86_400:.4g} days of livetime"
+            by.plot([], [], "o", ms=6, color=COLOURS["quiet"], label=days)
+            by.legend(loc="upper center", bbox_to_anchor=(0.5, 1.16), ncols=2, columnspacing=1.2)
         low, high = (math.degrees(a) for a in zenith)
         figure.text(0.07, 0.935, f"In view of {place.name.upper()}: zenith {low:.4g}° to {high:.4g}°",
                     fontsize=14, weight="bold")  # fmt: skip

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from km3gpu import astro
 from km3gpu.astro import healpix
-from km3gpu.astro.sources import Source
 from km3gpu.backend import Backend
 from km3gpu.errors import FormatError
 from km3gpu.plot.style import COLOURS
@@ -34,7 +34,7 @@ __all__ = [
     "frame_axes",
     "host",
     "lay_counts",
-    "name_sources",
+    "place",
     "shade_above",
 ]
 
@@ -109,7 +109,7 @@ def host(array: Any) -> Any:
     return Backend.to_host(array) if hasattr(array, "__cuda_array_interface__") else np.asarray(array)
 
 
-def _place(ra: Any, dec: Any, frame: str) -> tuple[Any, Any]:
+def place(ra: Any, dec: Any, frame: str) -> tuple[Any, Any]:
     """Give x and y of the projection: longitude grows to the left, as seen from within the sphere."""
     lon, lat = astro.turned((np.asarray(ra, float), np.asarray(dec, float)), frame)
     return -((lon + np.pi) % (2 * np.pi) - np.pi), lat
@@ -195,8 +195,8 @@ def draw_points(axes: Axes, points: Points, frame: str) -> None:
     good = np.isfinite(ra) & np.isfinite(dec)
     if not good.any():
         return
-    size = points.size or float(np.clip(4e3 / good.sum(), 1.0, 26.0))
-    x, y = _place(ra[good], dec[good], frame)
+    size = points.size or float(np.clip(6e3 / good.sum(), 1.5, 26.0))
+    x, y = place(ra[good], dec[good], frame)
     thin = points.marker in "+x"
     axes.scatter(
         x, y, s=size, color=points.colour, marker=points.marker, linewidths=1.2 if thin else 0,
@@ -227,7 +227,7 @@ def draw_great_circle(axes: Axes, frame: str) -> None:
         label = "galactic plane"
     else:
         ra, dec, label = lon, zero, "celestial equator"
-    _line(axes, *_place(ra, dec, frame), color=COLOURS["quiet"], lw=0.8, ls=(0, (4, 3)), label=label)
+    _line(axes, *place(ra, dec, frame), color=COLOURS["quiet"], lw=0.8, ls=(0, (4, 3)), label=label)
 
 
 def _line(axes: Axes, x: Any, y: Any, **style: Any) -> None:
@@ -243,30 +243,17 @@ def draw_circle(axes: Axes, region: Region, frame: str) -> None:
     sd, cd = np.sin(region.dec), np.cos(region.dec)
     dec = np.arcsin(np.clip(sd * c + cd * s * np.cos(angle), -1, 1))
     ra = region.ra + np.arctan2(np.sin(angle) * s * cd, c - sd * np.sin(dec))
-    x, y = _place(ra % (2 * np.pi), dec, frame)
+    x, y = place(ra % (2 * np.pi), dec, frame)
     _line(axes, x, y, color=COLOURS["track"], lw=1.3, label=region.label or None)
-
-
-def name_sources(axes: Axes, sources: list[Source], frame: str) -> None:
-    """Mark sources with a star and their name."""
-    for i, each in enumerate(sources):
-        x, y = _place(each.ra, each.dec, frame)
-        axes.scatter(
-            [x], [y], marker="*", s=62, color=COLOURS["track"], edgecolors="white", linewidths=0.6, zorder=5,
-            label="sources" if i == 0 else None,
-        )  # fmt: skip
-        left = x > np.pi * 0.55
-        axes.annotate(
-            each.name, (x, y), xytext=(-6 if left else 6, 4), textcoords="offset points",
-            ha="right" if left else "left", fontsize=7.5, zorder=6,
-            bbox={"boxstyle": "round,pad=0.12", "fc": "white", "ec": "none", "alpha": 0.65},
-        )  # fmt: skip
 
 
 def draw_legend(figure: Figure, axes: Axes) -> None:
     """Say above the map what is what."""
     handles, labels = axes.get_legend_handles_labels()
     if handles:
-        figure.legend(
+        legend = figure.legend(
             handles, labels, loc="upper left", bbox_to_anchor=(0.05, 0.935), ncols=4, columnspacing=1.4
         )
+        for handle in legend.legend_handles:
+            if isinstance(handle, PathCollection):  # of many events each is a dot too small to see
+                handle.set_sizes(np.maximum(handle.get_sizes(), 14.0))

@@ -6,9 +6,10 @@ import io
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PathCollection, QuadMesh
 
-from km3gpu import astro
+from km3gpu import astro, plot
 from km3gpu.astro import healpix
 from km3gpu.astro.sources import Source, bundled, source
 from km3gpu.astro.visibility import Livetime, visibility
@@ -28,6 +29,14 @@ def drawn(figure):
     out = io.BytesIO()
     figure.savefig(out)
     return out.tell()
+
+
+def test_names_of_the_room():
+    assert plot.sky_map is sky_map
+    assert plot.visibility_curves is visibility_curves
+    assert set(plot.__all__) <= set(dir(plot))
+    with pytest.raises(AttributeError, match="no attribute 'sky_mop'"):
+        plot.sky_mop  # noqa: B018
 
 
 def test_events_lie_where_they_are():
@@ -94,6 +103,16 @@ def test_bad_maps():
         sky_map(horizon=Horizon(NOON, "atlantis"))
 
 
+def test_names_keep_clear_of_each_other():
+    figure = sky_map(sources=list(bundled()))
+    drawn(figure)
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    boxes = [t.get_window_extent(renderer) for t in figure.axes[0].texts]
+    assert len(boxes) == len(bundled())
+    crossed = [(i, k) for i, a in enumerate(boxes) for k, b in enumerate(boxes[:i]) if a.overlaps(b)]
+    assert crossed == []
+
+
 def test_visibility_curves():
     crab = source("Crab")
     figure = visibility_curves([crab], "orca", NOON)
@@ -107,7 +126,8 @@ def test_visibility_curves():
     np.testing.assert_allclose(np.ravel(dot), [np.degrees(crab.dec), visibility(crab.dec, "orca")])
     runs = Livetime.of_runs(10**18, 10**18 + 10**14)
     weighed = visibility_curves([crab], "orca", NOON, livetime=runs)
-    assert "days of livetime" in weighed.axes[1].get_ylabel()
+    said = [t.get_text() for t in weighed.axes[1].get_legend().get_texts()]
+    assert said == ["a sidereal day", "1.157 days of livetime"]
     assert drawn(weighed) > 10_000
     with pytest.raises(ConfigError, match="8 curves are too many"):
         visibility_curves([Source(str(i), 0.0, 0.0) for i in range(8)], "orca", NOON)
