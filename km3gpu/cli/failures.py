@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Annotated, Any
 
 import typer
@@ -32,6 +33,7 @@ def register(app: typer.Typer) -> None:
                 for f in found
             ]
             show(grid("", ("chunk", "file", "entries", "kind", "why"), rows))
+            show(f"one alone, with its traceback: {found[0]['again']}")
         else:
             show(f"no chunk of {run} failed")
         if found:
@@ -49,7 +51,8 @@ def listed(run: str) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        ``id, path, entries, kind, message, traceback, attempt``, in the order of the record.
+        ``id, path, entries, kind, message, traceback, attempt, again``, in the order of the
+        record; ``again`` is the command that makes the chunk alone once more.
 
     Raises
     ------
@@ -68,6 +71,7 @@ def listed(run: str) -> list[dict[str, Any]]:
             "entries": f["entries"],
             "attempt": f["attempt"],
             **{k: f["fault"][k] for k in ("kind", "message", "traceback")},
+            "again": f"km3gpu prov replay {shlex.quote(run)} --chunk {f['id'][:12]} --debug",
         }
         for f in last.values()
     ]
