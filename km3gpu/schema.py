@@ -200,7 +200,6 @@ _EVENT = (
 _EVENT_MADE = (
     ("entry", "i8", "", "", "Number of the entry of the tree that the event was read from."),
     ("label", "str", "", "", "Label of the dataset of the plan that the event is of."),
-    ("label", "str", "", "", "Label of the dataset of the plan that the event is of."),
     ("time_ns", "i8", "ns", "", "Start of the frame, int64 ns since 1970 (UTC)."),
     ("white_rabbit", "b1", "", "", "The clock was locked to White Rabbit."),
     ("n_hits", "i8", "", "", "Hits of the event."),
@@ -226,6 +225,9 @@ _EVENT_MADE = (
         "",
         "Trigger bits of the event in the file, once km3gpu found its own.",
     ),
+    ("root_frame", "i4", "", "", "Frame of the first root that the event was triggered from."),
+    ("continued", "b1", "", "", "The event goes on with one that had become too long."),
+    ("own", "b1", "", "", "A slice of the chunk itself, not of those read around it."),
     ("mc_offset", "f8", "ns", "", "Time of hits less that of simulated hits, NaN where not found."),
     ("best_track", "i8", "", "", "Row of the best track among the event's tracks, -1 for none."),
     ("track_lik", "f8", "", "", "Likelihood of the best track."),

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from km3gpu import backend, io, kernels, streams
+from km3gpu import backend, kernels, streams
 from km3gpu.chunk import Chunk, Origin, code_version
 from km3gpu.errors import BackendError
 from km3gpu.io.sink import Sink
@@ -24,6 +24,7 @@ from km3gpu.pipeline.datasets import labelled
 from km3gpu.pipeline.faults import fault_of
 from km3gpu.pipeline.plan import Input, check_input
 from km3gpu.pipeline.receipt import Output, Receipt, sink_key
+from km3gpu.pipeline.surroundings import read_with_surroundings
 from km3gpu.pipeline.tags import part_word
 from km3gpu.stages.stage import Stage
 
@@ -142,8 +143,8 @@ def _run(task: Task, clock: _Clock) -> dict[str, object]:
     own_threads = kernels.threads(task.threads) if task.threads else contextlib.nullcontext()
     with own_threads, streams.lane(where):
         with clock.time("read"):
-            chunk = labelled(_numbered(io.read_origin(task.origin, backend=where)), task.source.label)
-        n_in, bytes_in = chunk.n_events, chunk.nbytes
+            chunk = labelled(_numbered(_read(task, where)), task.source.label)
+        n_in, bytes_in = task.origin.n_entries, chunk.nbytes
         for stage in task.stages:
             with clock.time(stage.title):
                 chunk = stage(chunk)
@@ -173,6 +174,10 @@ def _verify(source: Input, out: str) -> None:
     if key not in _VERIFIED:
         check_input(source, verify=True)
         _VERIFIED.add(key)
+
+
+def _read(task: Task, where: backend.Backend) -> Chunk:
+    return read_with_surroundings(task.origin, task.stages, task.source.n_entries, where)
 
 
 def _numbered(chunk: Chunk) -> Chunk:

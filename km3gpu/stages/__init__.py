@@ -7,7 +7,7 @@ Each verb is a function (``calibrate(chunk, detector)``) and a stage of a plan
 from __future__ import annotations
 
 from km3gpu.stages.best_track import BestTrack, best_track
-from km3gpu.stages.build_events import EventBuilder, build_events
+from km3gpu.stages.build_events import BuildEvents, build_events
 from km3gpu.stages.calibrate import Calibrate, calibrate
 from km3gpu.stages.causality import Causality, causality
 from km3gpu.stages.clean import Clean, Isolated, clean, isolated
@@ -15,6 +15,7 @@ from km3gpu.stages.coincidences import Coincidences, coincidences
 from km3gpu.stages.concat import Concat, concat
 from km3gpu.stages.date import Date, date
 from km3gpu.stages.deduplicate import Deduplicate, deduplicate
+from km3gpu.stages.event_builder import EventBuilder
 from km3gpu.stages.flag import Flag, flag
 from km3gpu.stages.function import Function
 from km3gpu.stages.healpix import Healpix, healpix
@@ -38,6 +39,7 @@ from km3gpu.stages.veto import Veto, veto
 
 __all__ = [
     "BestTrack",
+    "BuildEvents",
     "Calibrate",
     "Causality",
     "Clean",

@@ -2,185 +2,165 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from km3gpu import backend
 from km3gpu.chunk import Chunk
-from km3gpu.errors import FormatError
-from km3gpu.stages.geometry import DetectorLike, detector_of
-from km3gpu.stages.triggers import ParametersLike, parameters_of, placed_hits
-from km3gpu.stages.veto import Veto
-from km3gpu.table import Table
-from km3gpu.trigger import sets
-from km3gpu.trigger.parameters import TriggerParameters
-from km3gpu.trigger.stream import StreamEvents, TriggerStream
+from km3gpu.errors import ConfigError, FormatError
+from km3gpu.stages.event_builder import EventBuilder
+from km3gpu.stages.geometry import DetectorLike, detector_files
+from km3gpu.stages.stage import Columns, Result, Stage
+from km3gpu.stages.triggers import ParametersLike, parameters_of
+from km3gpu.trigger import finding, sets
+from km3gpu.trigger.buffer import FRAME_NS, SLACK_NS
+from km3gpu.trigger.roots import reach
 
-__all__ = ["EventBuilder", "build_events"]
+__all__ = ["BuildEvents", "build_events"]
 
-_RAW = ("tdc",)
+_RAW = ("dom_id", "channel_id", "tdc", "tot")
 _SLICE = ("det_id", "run_id", "frame_index", "time_ns")
-_EVENTS = {"frame_index": np.int32, "n_triggered": np.int64}
+_STATUS = ("hrv", "fifo", "udp_trailer", "udp_packets", "udp_highest")
+_MADE = (
+    "trigger_mask", "overlays", "t_first", "t_last", "n_triggered", "root_frame", "continued", "n_hits",
+)  # fmt: skip
 
 
-class EventBuilder:
-    """Run the triggers over chunks of timeslices as they come, and build events of what they find.
+@dataclass(frozen=True)
+class BuildEvents(Stage):
+    """Build events from the timeslices of a chunk.
 
-    The events are the same however the slices are cut into chunks; those at
-    borders of slices are whole (see `km3gpu.trigger.stream`).
-
-    Parameters
-    ----------
-    detector : str or Detector, optional
-        Hits are calibrated with it, without slewing, as the data filter does;
-        None takes time and place that the hits have.
-    parameters : str or TriggerParameters, optional
-        See `km3gpu.stages.Triggers`.
-    veto : bool
-        PMTs that the status of their frame vetoes (high rate, full FIFO, lost
-        packets) take no part in triggers; their hits are in snapshots.
-    unknown : {"error", "mark"}
-        What happens to hits without a PMT in the detector description: an
-        error, or they are left out (and counted as unfit).
-    before, after, longest, late
-        See `km3gpu.trigger.stream.TriggerStream`.  Slices in files are out of
-        order by some; `late` has to cover that.
+    Chunks of a plan know nothing of each other, so each reads the two slices
+    before and after each of its own as well, wherever in the file they are, and
+    keeps the events whose first root is in a slice of its own: every event of a
+    file comes out once, and as a stream of the whole file gives it.  Where that
+    cannot be guaranteed (a burst without an end through a whole slice before),
+    it is an error.  From Python, without a plan, see `build_events`.
 
     Attributes
     ----------
-    counters : dict of str to float
-        What was counted in this run so far.
+    detector : str or Detector, optional
+        See `EventBuilder`.
+    parameters : str or TriggerParameters, optional
+        See `km3gpu.stages.Triggers`.
+    veto, unknown, before, after, longest
+        See `EventBuilder`.
     """
 
-    def __init__(
-        self,
-        detector: DetectorLike | None = None,
-        parameters: ParametersLike | None = None,
-        *,
-        veto: bool = True,
-        unknown: Literal["error", "mark"] = "error",
-        before: float | None = None,
-        after: float | None = None,
-        longest: float = 1e6,
-        late: int = 16,
+    name: ClassVar[str] = "build_events"
+    neighbours: ClassVar[int] = 2
+
+    detector: DetectorLike | None = None
+    parameters: ParametersLike | None = None
+    veto: bool = True
+    unknown: Literal["error", "mark"] = "error"
+    before: float | None = None
+    after: float | None = None
+    longest: float = 1e6
+
+    def __post_init__(self) -> None:
+        if isinstance(self.parameters, str) and not self.parameters.endswith(".toml"):
+            sets.named(self.parameters)
+        if self.unknown not in ("error", "mark"):
+            raise ConfigError(f"unknown = {self.unknown!r}", remedy="take 'error' or 'mark'")
+        if not 0 <= self.longest <= SLACK_NS:
+            raise ConfigError(f"longest = {self.longest}", remedy=f"take 0 to {SLACK_NS:.0f} ns")
+
+    def inputs(self) -> tuple[str, ...]:
+        """Give the files of the detector and of the parameters."""
+        files = detector_files(self.detector)
+        given = self.parameters
+        return (*files, given) if isinstance(given, str) and given.endswith(".toml") else files
+
+    def reads(self, kind: str) -> Columns:
+        """Give the hits, and what slices and frames say of themselves."""
+        hits = _RAW if self.detector is not None else (*finding.HIT_COLUMNS, "tdc")
+        wanted: dict[str, tuple[str, ...]] = {"events": _SLICE, "hits": hits}
+        if self.veto:
+            wanted["frames"] = ("dom_id", "n_hits", *_STATUS)
+        return wanted
+
+    def writes(self, kind: str) -> Columns:
+        """Give the columns of the events, and of the hits of their snapshots."""
+        return {"events": (*_SLICE, *_MADE), "hits": (*finding.HIT_COLUMNS, "tdc", "trigger_mask")}
+
+    def apply(self, chunk: Chunk) -> Result:
+        """Replace slices by the events in them."""
+        slices = chunk.events
+        frames = backend.Backend.to_host(slices.flat("frame_index")).astype(np.int64)
+        own = np.ones(len(frames), bool)
+        if "own" in slices:
+            own = backend.Backend.to_host(slices.flat("own"))
+        builder = EventBuilder(
+            self.detector, self.parameters, veto=self.veto, unknown=self.unknown,
+            before=self.before, after=self.after, longest=self.longest, late=len(frames),
+        )  # fmt: skip
+        nothing = builder.push(chunk)
+        made = builder.close() if len(frames) else nothing
+        assert made is not None
+        root = backend.Backend.to_host(made.events.flat("root_frame")).astype(np.int64)
+        mine = np.isin(root, frames[own])
+        self._check(chunk, made, frames, own, mine)
+        index = backend.of(chunk.hits.offsets).to_device(np.flatnonzero(mine))
+        # what the plan wrote beside the slices goes along with the events of their frames
+        order = np.argsort(frames, kind="stable")
+        of_slice = order[np.searchsorted(frames[order], root[mine])] if len(frames) else root[mine]
+        events = made.events.take_events(index)
+        columns = {c: events.flat(c) for c in events.columns if c != "trigger_counter"}
+        for c in ("entry", "label"):
+            if c in slices:
+                column, rows = slices.flat(c), backend.of(index).to_device(of_slice)
+                columns[c] = column.take(rows) if hasattr(column, "content") else column[rows]
+        tables = {"events": type(events)("events", columns, attrs=events.attrs)}
+        tables["hits"] = made.hits.take_events(index)
+        counters = {"slices": float(own.sum()), "slices_around": float((~own).sum())}
+        counters |= {"events": float(mine.sum()), "hits": float(len(tables["hits"]))}
+        return tables, counters
+
+    def __call__(self, chunk: Chunk) -> Chunk:
+        """Give the events; frames, and what else slices have, are left behind."""
+        made = super().__call__(chunk)
+        kept = {name: made.tables[name] for name in ("events", "hits")}
+        return Chunk(made.source, kept, made.history, made.counters)
+
+    def _check(
+        self, chunk: Chunk, made: Chunk, frames: np.ndarray, own: np.ndarray, mine: np.ndarray
     ) -> None:
-        self._detector = None if detector is None else detector_of(detector)
-        self._given = parameters
-        self._veto = veto
-        self._unknown: Literal["error", "mark"] = unknown
-        self._options: dict[str, Any] = {
-            "before": before, "after": after, "longest": longest, "late": late,
-        }  # fmt: skip
-        self._stream: TriggerStream | None = None
-        self._parameters: TriggerParameters | None = None
-        self._run: tuple[int, int] | None = None
-        self._times: dict[int, int] = {}
-        self._chunk: Chunk | None = None
-        self._told = ""
-
-    @property
-    def counters(self) -> dict[str, float]:
-        """What was counted in this run so far."""
-        return {} if self._stream is None else dict(self._stream.counters)
-
-    def push(self, chunk: Chunk) -> Chunk:
-        """Take a chunk of timeslices, and give the events that are complete.
-
-        Parameters
-        ----------
-        chunk : Chunk
-            Timeslices of one run, with ``events`` and ``hits``.
-
-        Returns
-        -------
-        Chunk
-            ``events``: ``det_id, run_id, frame_index, time_ns, trigger_counter,
-            trigger_mask, overlays, t_first, t_last, n_triggered, n_hits``;
-            ``hits`` of their snapshots: raw and calibrated columns, and
-            ``trigger_mask``.  Times are since the start of the event's frame.
-
-        Raises
-        ------
-        FormatError
-            Slices of another run than before (`close` this one first), or of
-            more than one; a slice that comes twice or too late; hits are no
-            longer those that the frames count.
-        CalibrationError
-            The hits are not calibrated and there is no detector to do it with.
-        ConfigError
-            There are no trigger parameters for this detector.
-        """
-        events = chunk.events
-        host = {c: backend.Backend.to_host(events.flat(c)) for c in _SLICE}
-        self._begin(chunk, host)
-        assert self._stream is not None
-        self._times.update(zip(host["frame_index"].tolist(), host["time_ns"].tolist(), strict=True))
-        if self._veto and "frames" in chunk:
-            chunk = Veto()(chunk)
-        columns, fit = placed_hits(chunk, self._detector, self._unknown)
-        raw = {c: chunk.hits.flat(c) for c in _RAW if c in chunk.hits}
-        found = self._stream.push(
-            events.flat("frame_index"), chunk.hits.offsets, {**columns, **raw, "fit": fit}
-        )
-        made = self._made(chunk, found)
-        self._chunk = chunk
-        return made
-
-    def close(self) -> Chunk | None:
-        """Give the events that are left, and end the run; None where nothing came."""
-        if self._stream is None or self._chunk is None:
-            return None
-        made = self._made(self._chunk, self._stream.close())
-        self._stream = self._run = self._chunk = None
-        self._times = {}
-        return made
-
-    def _begin(self, chunk: Chunk, host: dict[str, np.ndarray]) -> None:
-        runs = sorted(set(zip(host["det_id"].tolist(), host["run_id"].tolist(), strict=True)))
-        known = [] if self._run is None else [self._run]
-        if len({*runs, *known}) > 1:
-            told = ", ".join(f"{run} of detector {det}" for det, run in sorted({*runs, *known}))
-            raise FormatError(
-                f"slices of more than one run ({told}) make no stream",
-                where=repr(chunk),
-                remedy="close the stream between runs",
-            )
-        if self._stream is None:
-            self._parameters = parameters_of(self._given, chunk)
-            self._stream = TriggerStream(self._parameters, **self._options)
-            detector = None if self._detector is None else self._detector.digest
-            options = {"detector": detector, "veto": self._veto, "unknown": self._unknown, **self._options}
-            settings = " ".join(f"{k}={v}" for k, v in options.items())
-            self._told = f"build_events {sets.to_json(self._parameters)} {settings}"
-        if runs:
-            self._run = runs[0]
-
-    def _made(self, chunk: Chunk, found: StreamEvents) -> Chunk:
-        xp = backend.namespace(found.offsets)
-        n = len(found)
-        frames = backend.Backend.to_host(found.columns["frame_index"]).tolist()
-        det_id, run_id = self._run or (0, 0)
-        columns = {
-            "det_id": xp.full(n, det_id, np.int32),
-            "run_id": xp.full(n, run_id, np.int32),
-            **{c: v.astype(_EVENTS[c]) if c in _EVENTS else v for c, v in found.columns.items()},
-            "time_ns": xp.asarray(np.array([self._times[f] for f in frames], np.int64)),
-            "n_hits": found.offsets[1:] - found.offsets[:-1],
+        """See that no event of a slice of its own depends on slices that were not read."""
+        if own.all():
+            return
+        parameters = parameters_of(self.parameters, chunk)
+        ours = set(frames[own].tolist())
+        firsts = [f for f in sorted(set(frames.tolist())) if f - 1 not in frames and f not in ours]
+        events = {
+            c: backend.Backend.to_host(made.events.flat(c)) for c in ("frame_index", "t_first", "continued")
         }
-        if frames:
-            self._times = {f: t for f, t in self._times.items() if f >= frames[-1]}
-        # what came before shapes what a chunk gives, so its id is a part of this one's
-        before = "" if self._chunk is None else f" after={self._chunk.id}"
-        parameters = {} if self._parameters is None else {"parameters": self._parameters.name}
-        tables = {
-            "events": Table("events", columns, attrs=parameters),
-            "hits": Table("hits", found.hits, found.offsets),
-        }
-        source = dataclasses.replace(chunk.source, kind="daq")
-        return Chunk(source, tables, (*chunk.history, self._told + before))
+        start = events["frame_index"] * FRAME_NS + events["t_first"]
+        wait = SLACK_NS + reach(parameters) + parameters.t_max_event_ns + parameters.t_max_local_ns
+        offsets = backend.Backend.to_host(chunk.hits.offsets)
+        for first in firsts:
+            last = first
+            while last + 1 in frames:
+                last += 1
+            of_run = (start >= first * FRAME_NS - SLACK_NS) & (start <= (last + 1) * FRAME_NS + SLACK_NS)
+            alone = of_run & ~events["continued"] & (start > first * FRAME_NS + wait)
+            known = np.maximum.accumulate(alone) if len(alone) else alone
+            k = int(np.flatnonzero(frames == first)[0])
+            module = backend.Backend.to_host(chunk.hits.flat("dom_id")[offsets[k] : offsets[k + 1]])
+            # fewer hits leave a gap of more than a window, after which coincidences are known
+            crowd = len(module) * parameters.t_max_local_ns >= FRAME_NS - 2 * SLACK_NS
+            if crowd:
+                most = int(np.unique(module, return_counts=True)[1].max())
+                crowd = most * parameters.t_max_local_ns >= FRAME_NS - 2 * SLACK_NS
+            if crowd or (of_run & mine & ~known).any():
+                raise FormatError(
+                    f"slice {first} has no quiet moment to begin from",
+                    where=repr(chunk),
+                    remedy="take larger chunks, or build_events over the whole stream",
+                )
 
 
 def build_events(

@@ -49,6 +49,8 @@ class Stage(ABC):
     """
 
     name: ClassVar[str] = ""
+    neighbours: ClassVar[int] = 0
+    """Slices before and after each of a chunk's own that a plan has to read with it."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

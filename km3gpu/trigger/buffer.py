@@ -116,7 +116,7 @@ class HitBuffer:
         Returns
         -------
         found : SubEvents
-            In order of time.
+            In order of time; ``event`` is the frame of the root.
         counters : dict of str to float
         """
         ready = self.frames if final else self.frames[:-1]
@@ -134,13 +134,13 @@ class HitBuffer:
         if not parts:
             none = xp.zeros(0)
             return SubEvents(
-                none.astype(xp.int32), none, none, none.astype(xp.int64), none.astype(bool)
+                none.astype(xp.int64), none, none, none.astype(xp.int64), none.astype(bool)
             ), counters
         event, first, last, bit, factory = (
             xp.concatenate([getattr(p, c) for p in parts])
             for c in ("event", "first", "last", "bit", "factory")
         )
-        order = xp.lexsort(xp.stack((bit.astype(xp.float64), last, first)))
+        order = xp.lexsort(xp.stack((event.astype(xp.float64), bit.astype(xp.float64), last, first)))
         return SubEvents(event[order], first[order], last[order], bit[order], factory[order]), counters
 
     def _coincide(self, upto: int) -> int:
@@ -235,7 +235,8 @@ class HitBuffer:
         for rows, low, high in zip(hit_rows, edges[:-1], edges[1:], strict=True):
             self.mask[rows] |= mask[low:high]
         at = shift[found.event] if len(found.event) else found.first
-        return SubEvents(found.event, found.first + at, found.last + at, found.bit, found.factory), counters
+        number = xp.asarray(np.array(frames, np.int64))[found.event]
+        return SubEvents(number, found.first + at, found.last + at, found.bit, found.factory), counters
 
     # -- what is left --------------------------------------------------------
     def forget(self, until: float) -> float:

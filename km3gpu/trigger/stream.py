@@ -44,7 +44,9 @@ class StreamEvents:
         ``frame_index`` (int64, the first frame that has a hit of the event),
         ``trigger_counter`` (uint64, from 0), ``trigger_mask`` (uint64),
         ``overlays`` (uint32), ``t_first, t_last`` (float64, ns since the start
-        of that frame), ``n_triggered`` (int32).
+        of that frame), ``n_triggered`` (int32), ``root_frame`` (int64, the frame
+        of its first root), ``continued`` (bool, it goes on with an event that had
+        become too long).
     offsets : (n_events + 1,) int64 array
         Hits of each event.
     hits : dict of str to (n_hits,) array
@@ -124,6 +126,7 @@ class TriggerStream:
         self._buffer: HitBuffer | None = None
         self._found: SubEvents | None = None
         self._n_events = 0
+        self._cut = False
 
     # -- in and out ----------------------------------------------------------
     def push(self, frame_index: Any, offsets: Any, hits: Mapping[str, Any]) -> StreamEvents:
@@ -231,6 +234,7 @@ class TriggerStream:
         events, begin = self._complete(buffer, horizon)
         if final:
             self._buffer = self._found = None
+            self._cut = False
         else:
             moved = buffer.forget(min(begin, horizon) - self.before - self.after - self._reach)
             f = self._found
@@ -250,18 +254,22 @@ class TriggerStream:
         over = (end + gap < horizon) | (begin + self.longest < horizon)
         done = len(over) if bool(over.all()) else int(xp.argmin(over))
         following = xp.concatenate((begin[1:], xp.full(min(1, len(begin)), xp.inf)))
-        self._count("cut", float((following[:done] <= end[:done] + gap).sum()))
+        cut = following <= end + gap
+        self._count("cut", float(cut[:done].sum()))
+        continued = xp.concatenate((xp.full(min(1, len(begin)), self._cut), cut[:-1]))
+        if done:
+            self._cut = bool(cut[done - 1])
         # hits of the last coincidence may be later than the end of the sub-event
         beyond = min(self.parameters.t_max_local_ns, gap)
         latest = xp.minimum(end + beyond, xp.nextafter(following, -xp.inf))
-        events = self._events(buffer, begin[:done], latest[:done], group[: done + 1])
+        events = self._events(buffer, begin[:done], latest[:done], group[: done + 1], continued[:done])
         rest = slice(int(group[done]), n)
         self._found = SubEvents(
             *(getattr(found, c)[rest] for c in ("event", "first", "last", "bit", "factory"))
         )
         return events, float(begin[done]) if done < len(begin) else np.inf
 
-    def _events(self, buffer: HitBuffer, begin: Any, latest: Any, group: Any) -> StreamEvents:
+    def _events(self, buffer: HitBuffer, begin: Any, latest: Any, group: Any, continued: Any) -> StreamEvents:
         xp = _backend.namespace(begin)
         found = self._found
         assert found is not None
@@ -295,6 +303,8 @@ class TriggerStream:
             "t_first": t_first - start,
             "t_last": t_last - start,
             "n_triggered": (high - low).astype(xp.int32),
+            "root_frame": found.event[group[:-1]],
+            "continued": continued,
         }
         self._n_events += n
         self._count("events", n)
@@ -322,7 +332,7 @@ def _merged(a: SubEvents, b: SubEvents) -> SubEvents:
     event, first, last, bit, factory = (
         xp.concatenate((getattr(a, c), getattr(b, c))) for c in ("event", "first", "last", "bit", "factory")
     )
-    order = xp.lexsort(xp.stack((bit.astype(xp.float64), last, first)))
+    order = xp.lexsort(xp.stack((event.astype(xp.float64), bit.astype(xp.float64), last, first)))
     return SubEvents(event[order], first[order], last[order], bit[order], factory[order])
 
 
@@ -331,7 +341,7 @@ def _nothing(like: Mapping[str, Any] | None) -> StreamEvents:
     xp = _backend.namespace(some)
     dtypes = {
         "frame_index": "i8", "trigger_counter": "u8", "trigger_mask": "u8", "overlays": "u4",
-        "t_first": "f8", "t_last": "f8", "n_triggered": "i4",
+        "t_first": "f8", "t_last": "f8", "n_triggered": "i4", "root_frame": "i8", "continued": "?",
     }  # fmt: skip
     hits = {name: column[:0] for name, column in (like or {}).items() if name != "fit"}
     hits["t"], hits["trigger_mask"] = xp.zeros(0), xp.zeros(0, xp.uint64)
