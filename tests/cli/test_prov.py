@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 
 import pytest
 
@@ -110,6 +111,12 @@ def test_failures_are_listed_with_the_reason(km3gpu, tmp_path):
     found = json.loads(km3gpu("failures", "--json", tmp_path / "out").out)
     assert {f["kind"] for f in found} == {"data"}
     assert all(f["entries"][0] >= 100 for f in found)
+    # the command that it names makes the chunk alone, and fails in the same place
+    again = shlex.split(found[0]["again"])
+    alone = km3gpu(*again[1:])
+    assert alone.code == 3
+    assert "looks odd" in alone.err
+    assert "picky_stage.py" in alone.err
     assert "looks odd" in km3gpu("prov", "show", tmp_path / "out" / "events.parquet").out
 
 
