@@ -55,9 +55,9 @@ def register(app: typer.Typer) -> None:
     def diff(
         a: Annotated[str, typer.Argument(metavar="A", help="A DETX or DATX file.")],
         b: Annotated[str, typer.Argument(metavar="B", help="Another.")],
-        length: Annotated[float, typer.Option(min=0, help="Positions may differ by this [m].")] = 1e-9,
-        angle: Annotated[float, typer.Option(min=0, help="Axes may differ by this [rad].")] = 1e-9,
-        time: Annotated[float, typer.Option(min=0, help="Time offsets may differ by this [ns].")] = 1e-9,
+        length: Annotated[float, typer.Option(min=0, help="Positions may differ by this (m).")] = 1e-9,
+        angle: Annotated[float, typer.Option(min=0, help="Axes may differ by this (rad).")] = 1e-9,
+        time: Annotated[float, typer.Option(min=0, help="Time offsets may differ by this (ns).")] = 1e-9,
         picture: _Picture = None,
         as_json: _Json = False,
     ) -> None:

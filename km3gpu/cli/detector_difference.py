@@ -22,6 +22,7 @@ _KINDS = {
     "pmt_identifiers": ("identifiers of PMTs", "pmts", "", ""),
     "pmt_positions": ("positions of PMTs", "pmts", "largest_shift_of_a_pmt_m", "m"),
     "pmt_axes": ("axes of PMTs", "pmts", "largest_angle_rad", "rad"),
+    "pmt_axis_lengths": ("lengths of axes", "pmts", "largest_difference_of_axis_lengths", ""),
     "pmt_t0": ("time offsets of PMTs", "pmts", "largest_t0_difference_ns", "ns"),
     "pmt_status": ("status of PMTs", "pmts", "", ""),
 }
@@ -91,7 +92,7 @@ def pairs(d: Mapping[str, Any]) -> list[tuple[str, object]]:
     for name, n in d["differing"].items():
         if n:
             words, of, size, unit = _KINDS[name]
-            by = f", by up to {s[size]:.4g} {unit}" if size else ""
+            by = f", by up to {s[size]:.4g} {unit}".rstrip() if size else ""
             by += f"; median {s['median_t0_difference_ns']:.4g} ns" if name == "pmt_t0" else ""
             rows.append((words, f"{n:,} of {s[f'{of}_in_both']:,}{by}"))
     return rows
@@ -155,6 +156,7 @@ def _differing(
         "pmt_identifiers": p.flat("other_pmt"),
         "pmt_positions": shift_p > length,
         "pmt_axes": p.flat("angle") > angle,
+        "pmt_axis_lengths": np.abs(p.flat("dlength")) > angle,
         "pmt_t0": np.abs(p.flat("dt0")) > time,
         "pmt_status": p.flat("status_a") != p.flat("status_b"),
     }

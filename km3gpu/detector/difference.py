@@ -33,9 +33,10 @@ class Difference:
         ``dx, dy, dz`` [m] of its centre, ``dt0`` [ns], ``status_a``, ``status_b``.
     pmts : Table
         One row per channel of both: ``dom_id``, ``channel_id``, ``du``,
-        ``floor``, ``dx, dy, dz`` [m], ``angle`` [rad] between the axes, ``t0_a``,
-        ``t0_b``, ``dt0`` [ns], ``status_a``, ``status_b``, ``other_pmt`` (another
-        PMT identifier).  Differences are B less A.
+        ``floor``, ``dx, dy, dz`` [m], ``angle`` [rad] between the axes and ``dlength``
+        of their lengths (1 but for rounding in the file), ``t0_a``, ``t0_b``,
+        ``dt0`` [ns], ``status_a``, ``status_b``, ``other_pmt`` (another PMT
+        identifier).  Differences are B less A.
     """
 
     header: Mapping[str, tuple[Any, Any]]
@@ -69,6 +70,7 @@ class Difference:
             "pmts_with_another_status": int((p.flat("status_a") != p.flat("status_b")).sum()),
             "largest_shift_of_a_pmt_m": _largest(_norm(p)),
             "largest_angle_rad": _largest(p.flat("angle")),
+            "largest_difference_of_axis_lengths": _largest(p.flat("dlength")),
             "largest_t0_difference_ns": _largest(p.flat("dt0")),
             "median_t0_difference_ns": float(np.median(p.flat("dt0"))) if len(p) else 0.0,
         }
@@ -79,7 +81,7 @@ class Difference:
         Parameters
         ----------
         length, angle, time : float
-            m, rad, ns; identifiers, places and status must agree anyway.
+            m, rad (and for the lengths of axes), ns; identifiers, places and status must agree anyway.
         """
         s = self.summary()
         counts = [
@@ -91,7 +93,7 @@ class Difference:
             not self.header
             and not any(counts)
             and max(s["largest_shift_of_a_module_m"], s["largest_shift_of_a_pmt_m"]) <= length
-            and s["largest_angle_rad"] <= angle
+            and max(s["largest_angle_rad"], s["largest_difference_of_axis_lengths"]) <= angle
             and max(s["largest_t0_difference_of_a_module_ns"], s["largest_t0_difference_ns"]) <= time
         )
 
@@ -151,6 +153,7 @@ def compare(a: Detector, b: Detector) -> Difference:
             "floor": ma.floor[in_a][of_pmt],
             **_shift(pb.pos[rows_b] - pa.pos[rows_a]),
             "angle": _angle(pa.dir[rows_a], pb.dir[rows_b]),
+            "dlength": np.linalg.norm(pb.dir[rows_b], axis=1) - np.linalg.norm(pa.dir[rows_a], axis=1),
             "t0_a": pa.t0[rows_a],
             "t0_b": pb.t0[rows_b],
             "dt0": pb.t0[rows_b] - pa.t0[rows_a],

@@ -68,9 +68,21 @@ def test_status_bits_without_a_name_are_numbered(km3gpu, tmp_path):
 
 
 def test_the_same_in_two_formats(km3gpu):
-    said = km3gpu("detector", "diff", "testdata:detx/KM3NeT_00000133_20221025.detx", ARCA)
+    both = ("testdata:detx/KM3NeT_00000133_20221025.detx", ARCA)
+    said = km3gpu("detector", "diff", "--angle", 1e-5, *both)
     assert (said.code, said.err) == (0, "")
     assert said_of(said.out)["result"] == "the same"
+    # the text rounds axes to six digits
+    said = km3gpu("detector", "diff", *both)
+    assert said.code == 3
+    assert said_of(said.out)["lengths of axes"] == "11,718 of 11,718, by up to 4.096e-06"
+
+
+def test_units_are_told(km3gpu):
+    said = km3gpu("detector", "diff", "--help").out
+    assert "(m)" in said
+    assert "(rad)" in said
+    assert "(ns)" in said
 
 
 def test_a_difference_is_told_and_counted(km3gpu):
