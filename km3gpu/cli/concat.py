@@ -8,6 +8,18 @@ from typing import Annotated
 import typer
 
 from km3gpu.cli.command import command
+from km3gpu.cli.convert import (
+    AsJson,
+    Columns,
+    Force,
+    Format,
+    Tables,
+    Tree,
+    Workers,
+    convert,
+    names,
+    report,
+)
 
 __all__ = ["register"]
 
@@ -19,11 +31,23 @@ def register(app: typer.Typer) -> None:
     def concat(
         files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Inputs of one kind; globs too.")],
         out: Annotated[Path, typer.Option("--out", "-o", help="The file to write (.parquet or .h5).")],
-        workers: Annotated[int, typer.Option("--workers", "-j", min=1, help="Chunks in work at once.")] = 1,
-        force: Annotated[bool, typer.Option("--force", help="Replace OUT where it exists.")] = False,
-        as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+        tables: Tables = None,
+        columns: Columns = None,
+        kind: Format = None,
+        tree: Tree = None,
+        workers: Workers = 1,
+        force: Force = False,
+        as_json: AsJson = False,
     ) -> None:
         """Put files of one kind one behind the other, in the order given."""
-        from km3gpu.cli.convert import convert, report
-
-        report(out, convert(files, out, workers=workers, replace=force), as_json)
+        rows = convert(
+            files,
+            out,
+            tables=names(tables),
+            columns=names(columns),
+            kind=kind,
+            tree=tree,
+            workers=workers,
+            replace=force,
+        )
+        report(out, rows, as_json)

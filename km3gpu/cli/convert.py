@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,9 +14,26 @@ import typer
 
 from km3gpu.cli.command import command
 
-__all__ = ["convert", "register", "report"]
+__all__ = ["convert", "names", "register", "report"]
 
 _FORMATS = {".parquet": ("parquet",), ".h5": ("hdf5", "km3pipe"), ".hdf5": ("hdf5", "km3pipe")}
+
+
+Tables = Annotated[
+    str | None, typer.Option("--tables", "-t", help="Only these, with commas between; events always.")
+]
+Columns = Annotated[
+    str | None,
+    typer.Option("--columns", "-c", help="Only these, as table/column or table/*, with commas between."),
+]
+Format = Annotated[
+    str | None,
+    typer.Option("--format", "-f", help="parquet, hdf5 or km3pipe; by default as OUT is called."),
+]
+Tree = Annotated[str | None, typer.Option("--tree", help="The tree to read; by default the first filled.")]
+Workers = Annotated[int, typer.Option("--workers", "-j", min=1, help="Chunks in work at once.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace OUT where it exists.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -27,25 +45,13 @@ def register(app: typer.Typer) -> None:
             list[str],
             typer.Argument(metavar="IN... OUT", help="Inputs, and the file to write (.parquet or .h5)."),
         ],
-        tables: Annotated[
-            str | None, typer.Option("--tables", "-t", help="Only these, with commas between; events always.")
-        ] = None,
-        columns: Annotated[
-            str | None,
-            typer.Option(
-                "--columns", "-c", help="Only these, as table/column or table/*, with commas between."
-            ),
-        ] = None,
-        kind: Annotated[
-            str | None,
-            typer.Option("--format", "-f", help="parquet, hdf5 or km3pipe; by default as OUT is called."),
-        ] = None,
-        tree: Annotated[
-            str | None, typer.Option(help="The tree to read; by default the first filled.")
-        ] = None,
-        workers: Annotated[int, typer.Option("--workers", "-j", min=1, help="Chunks in work at once.")] = 1,
-        force: Annotated[bool, typer.Option("--force", help="Replace OUT where it exists.")] = False,
-        as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+        tables: Tables = None,
+        columns: Columns = None,
+        kind: Format = None,
+        tree: Tree = None,
+        workers: Workers = 1,
+        force: Force = False,
+        as_json: AsJson = False,
     ) -> None:
         """Convert data files to one Parquet or HDF5 file; several inputs are put one behind the other.
 
@@ -57,18 +63,22 @@ def register(app: typer.Typer) -> None:
         if len(files) < 2:
             raise ConfigError("convert needs an input and an output", remedy="km3gpu convert IN... OUT")
         *inputs, last = files
-        out = Path(last)
         rows = convert(
             inputs,
-            out,
-            tables=tables.split(",") if tables else None,
-            columns=columns.split(",") if columns else (),
+            Path(last),
+            tables=names(tables),
+            columns=names(columns),
             kind=kind,
             tree=tree,
             workers=workers,
             replace=force,
         )
-        report(out, rows, as_json)
+        report(Path(last), rows, as_json)
+
+
+def names(listed: str | None) -> list[str]:
+    """Give the names of a list with commas between."""
+    return [name.strip() for name in (listed or "").split(",") if name.strip()]
 
 
 def report(out: Path, rows: Mapping[str, int], as_json: bool) -> None:
@@ -87,7 +97,7 @@ def convert(
     files: Sequence[str],
     out: Path,
     *,
-    tables: Sequence[str] | None = None,
+    tables: Sequence[str] = (),
     columns: Sequence[str] = (),
     kind: str | None = None,
     tree: str | None = None,
@@ -102,7 +112,7 @@ def convert(
         Paths or patterns, of one kind.
     out : Path
         ``.parquet``, ``.h5`` or ``.hdf5``.
-    tables : sequence of str, optional
+    tables : sequence of str
         Only these, and ``events``; all by default.
     columns : sequence of str
         Only these, as ``table/column`` or ``table/*``; all by default.
@@ -123,14 +133,15 @@ def convert(
     Raises
     ------
     ConfigError
-        The suffix of `out` is none of those.
+        The suffix of `out` is none of those, its folder cannot be written to,
+        an input is named twice, or inputs do not go together.
     OutputExistsError
         `out` exists.
     UnknownNameError
         A table that the files do not have.
     """
     from km3gpu import io
-    from km3gpu.errors import ConfigError, OutputExistsError, UnknownNameError
+    from km3gpu.errors import ConfigError, Km3GpuError, OutputExistsError, UnknownNameError
     from km3gpu.pipeline import Recipe, run
     from km3gpu.pipeline.settings import RunSettings, SourceSettings
     from km3gpu.pipeline.steps import SINKS
@@ -144,22 +155,51 @@ def convert(
         remedy = "choose another name" + ("" if out.is_dir() else ", or --force")
         raise OutputExistsError(f"{str(out)!r} exists", remedy=remedy)
     source = io.open(files, tree=tree)
-    for name in tables or ():
+    if len(set(source.paths)) < len(source.paths):
+        twice = next(p for p in source.paths if source.paths.count(p) > 1)
+        raise ConfigError(f"{twice!r} is named twice", remedy="name each input once")
+    for name in tables:
         if name not in source.tables:
             raise UnknownNameError.of("table", name, source.tables, where=source.paths[0])
-    chosen = () if tables is None else tuple(dict.fromkeys(["events", *tables]))
+    chosen = tuple(dict.fromkeys(["events", *tables])) if tables else ()
     sink: Any = SINKS[kind or formats[0]](name="converted", tables=chosen)
     settings = SourceSettings(tree=source.tree)
     if columns:
         events = () if any(c.startswith("events/") for c in columns) else ("events/*",)
         settings = dataclasses.replace(settings, columns=(*events, *columns))
     recipe = Recipe(settings, sinks=(sink,), run=RunSettings(workers=workers))
-    out.parent.mkdir(parents=True, exist_ok=True)
     # a run like any other, beside the output, so that the last step is a rename
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
-        result = run(recipe, source.paths, out=Path(folder) / "run")
+    with _folder_beside(out) as folder:
+        try:
+            result = run(recipe, source.paths, out=folder / "run")
+        except Km3GpuError as error:
+            if error.remedy and ("[source]" in error.remedy or "in the plan" in error.remedy):
+                error.remedy = "name with --columns those that all inputs have, or convert them apart"
+            raise
         result.outputs[0].replace(out)
     rows: Counter[str] = Counter()
     for receipt in result.receipts:
         rows.update(receipt.outputs[0].rows)
     return dict(rows)
+
+
+@contextmanager
+def _folder_beside(out: Path) -> Iterator[Path]:
+    """Give a new folder beside a file, which is removed at the end.
+
+    Raises
+    ------
+    ConfigError
+        It cannot be made.
+    """
+    from km3gpu.errors import ConfigError
+
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        made = tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot write in {str(out.parent)!r}: {error.strerror}", remedy="choose another folder"
+        ) from error
+    with made as folder:
+        yield Path(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -28,9 +29,10 @@ def register(app: typer.Typer) -> None:
         as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     ) -> None:
         """Show the first rows of a table, each with the event it belongs to."""
+        from km3gpu.cli.convert import names
         from km3gpu.cli.printing import grid, print_json, show
 
-        found = first_rows(file, table, rows, columns.split(",") if columns else None, tree)
+        found = first_rows(file, table, rows, names(columns), tree)
         if as_json:
             print_json(found)
             return
@@ -39,7 +41,7 @@ def register(app: typer.Typer) -> None:
 
 
 def first_rows(
-    path: str, table: str, n: int, columns: list[str] | None = None, tree: str | None = None
+    path: str, table: str, n: int, columns: Sequence[str] = (), tree: str | None = None
 ) -> dict[str, Any]:
     """Read the first rows of a table, as plain values.
 
@@ -51,8 +53,8 @@ def first_rows(
         Its table.
     n : int
         At most so many rows.
-    columns : list of str, optional
-        Only these.
+    columns : sequence of str
+        Only these; all by default.
     tree : str, optional
         The tree to read.
 

@@ -26,14 +26,26 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Say what a file is: detector, run, time range, events, tables, header, applications."""
         from km3gpu.cli.printing import facts, print_json, show
+        from km3gpu.errors import FormatError, Km3GpuError
         from km3gpu.io.paths import resolve
 
-        found = [describe(path, rows) for path in resolve(files)]
-        if as_json:
+        paths = resolve(files)
+        found: list[dict[str, Any]] = []
+        faults: list[Km3GpuError] = []
+        for path in paths:
+            try:
+                found.append(describe(path, rows))
+            except Km3GpuError as error:
+                faults.append(error)
+        if as_json and not (faults and len(paths) == 1):
             print_json(found)
-            return
-        for i, each in enumerate(found):
-            show(*([""] if i else []), facts(each["path"], _pairs(each)))
+        else:
+            for i, each in enumerate(found):
+                show(*([""] if i else []), facts(each["path"], _pairs(each)))
+        if faults and len(paths) > 1:
+            raise FormatError(f"{len(faults)} of {len(paths)} files do not read, the first: {faults[0]}")
+        if faults:
+            raise faults[0]
 
 
 def describe(path: str, rows: bool = False) -> dict[str, Any]:

@@ -65,25 +65,20 @@ def grid(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -
     return table
 
 
-def facts(title: str, pairs: Iterable[tuple[str, object]]) -> Table:
+def facts(title: str, pairs: Iterable[tuple[str, object]]) -> RenderableType:
     """Make a list of names and values; pairs whose value is None or ``""`` are left out."""
+    from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        box=None,
-        show_header=False,
-        padding=(0, 2, 0, 0),
-    )
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in pairs:
         if value not in (None, ""):
             table.add_row(name, Text(str(value)))
-    return table
+    # above the table, not as its title, which would be cut to the table's width
+    return Group(Text(title, style="bold"), table) if title else table
 
 
 def print_json(value: Any) -> None:

@@ -16,7 +16,7 @@ __all__ = ["FileBytes", "file_bytes", "file_mark", "is_url", "map_file", "open_u
 
 _URL = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _BLOCK = 1 << 20  # bytes fetched at once from a URL
-_EXTRAS = {"root": "xrootd", "xrootd": "xrootd"}
+_EXTRAS = {"root": "xrootd", "xrootd": "xrootd", "http": "http", "https": "http"}
 
 
 class FileBytes(Protocol):
@@ -146,6 +146,10 @@ def _opened(path: str) -> int:
         raise InputNotFoundError(
             f"{path!r} is a folder", remedy="name the files in it, for example with a glob"
         )
+    if Path(path).exists() and not Path(path).is_file():  # opening a pipe would wait for somebody to write
+        raise InputNotFoundError(
+            f"{path!r} is no plain file but a pipe or device", remedy="write its content to a file first"
+        )
     try:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
@@ -157,6 +161,11 @@ def _opened(path: str) -> int:
 def not_found(path: str) -> InputNotFoundError:
     """Build the error for a path that is not there, with the folder's closest names."""
     folder = Path(path).parent
+    if Path(path).is_symlink():
+        return InputNotFoundError(
+            f"{path!r} is a link to {str(Path(path).readlink())!r}, which is not there",
+            remedy="mend the link",
+        )
     if not folder.is_dir():
         return InputNotFoundError(f"no file {path!r}", remedy=f"there is no folder {str(folder)!r}")
     names = closest(Path(path).name, [p.name for p in folder.iterdir()])[:3]

@@ -73,3 +73,70 @@ def test_bad_input(km3gpu, tmp_path):
     assert "no table 'hit' " in km3gpu("convert", "-t", "hit", DAQ, out).error()
     assert "no tree 'KM3NET_EVENT'" in km3gpu("concat", DAQ, OFFLINE, "-o", out).error()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_km3pipes_layout(km3gpu, tmp_path):
+    assert km3gpu("convert", OFFLINE, tmp_path / "x.h5", "--format", "km3pipe").code == 0
+    with h5py.File(tmp_path / "x.h5") as file:
+        assert {"event_info", "group_info", "hits", "reco", "raw_header"} <= set(file)
+        assert file.attrs["format_version"] == b"5.1"
+    before, after = k3.open(OFFLINE).read(), k3.open(tmp_path / "x.h5").read()
+    assert np.array_equal(before.hits.flat("t"), after.hits.flat("t"))
+    assert np.array_equal(before.events.flat("time_ns"), after.events.flat("time_ns"))
+    said = km3gpu("convert", OFFLINE, tmp_path / "x.parquet", "-f", "km3pipe")
+    assert said.error() == "no format 'km3pipe' for 'x.parquet'; there is parquet"
+
+
+def test_only_some_columns(km3gpu, tmp_path):
+    out = tmp_path / "x.parquet"
+    assert km3gpu("convert", OFFLINE, out, "-c", "hits/t, hits/dom_id, mc_tracks/pos_*").code == 0
+    tables = k3.open(out).tables
+    assert set(tables) == {"events", "hits", "mc_tracks"}
+    assert set(tables["hits"]) == {"t", "dom_id"}
+    assert set(tables["mc_tracks"]) == {"pos_x", "pos_y", "pos_z"}
+    said = km3gpu("convert", OFFLINE, tmp_path / "y.parquet", "-c", "hits/nothing")
+    assert said.error().startswith("no column 'hits/nothing'")
+
+
+def test_inputs_that_differ(km3gpu, tmp_path):
+    other = "testdata:offline/usr-sample.root"
+    out = tmp_path / "x.parquet"
+    said = km3gpu("concat", OFFLINE, other, "-o", out).error()
+    assert said.startswith("inputs differ in columns: ")
+    assert said.endswith("name with --columns those that all inputs have, or convert them apart")
+    assert km3gpu("concat", OFFLINE, other, "-o", out, "-c", "events/run_id,hits/t").code == 0
+    assert k3.open(out).n_events == 13
+
+
+def test_an_input_named_twice(km3gpu, tmp_path):
+    said = km3gpu("concat", DAQ, DAQ, "-o", tmp_path / "x.parquet").error()
+    assert said.endswith("is named twice; name each input once")
+
+
+def test_a_folder_that_cannot_be_made(km3gpu, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    said = km3gpu("convert", DAQ, tmp_path / "file" / "x.parquet").error()
+    assert said == f"cannot write in '{tmp_path}/file': File exists; choose another folder"
+    (tmp_path / "folder.h5").mkdir()
+    assert "choose another name" in km3gpu("convert", DAQ, tmp_path / "folder.h5", "--force").error()
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".h5", "km3pipe.h5"])
+def test_the_chain_of_steps_is_carried_on(km3gpu, tmp_path, suffix):
+    """What made the ROOT file, then each run of ours, with its inputs by digest."""
+    chosen = ["-f", "km3pipe"] if "km3pipe" in suffix else []
+    one, two = tmp_path / f"one{suffix}", tmp_path / "two.parquet"
+    source = "testdata:offline/numucc.root"
+    assert km3gpu("convert", source, one, *chosen).code == 0
+    first = k3.open(one)
+    assert [m["application"] for m in first.meta] == ["JConvertEvt", "km3gpu"]
+    (given,) = json.loads(first.meta[-1]["inputs"])
+    assert given["digest"] == k3.open(source).digest
+    assert given["uuid"] == k3.open(source).uuid
+    assert km3gpu("convert", one, two).code == 0
+    second = k3.open(two)
+    assert [m["application"] for m in second.meta] == ["JConvertEvt", "km3gpu", "km3gpu"]
+    assert json.loads(second.meta[-1]["inputs"])[0]["digest"] == first.digest
+    record = k3.pipeline.provenance.read(two)
+    assert record["inputs"][0]["meta"] == first.meta
+    assert "JConvertEvt 12.1.0" in km3gpu("info", two).out

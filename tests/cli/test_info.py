@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 
 import pytest
@@ -93,3 +94,24 @@ def test_a_truncated_file(km3gpu, data, tmp_path):
     said = km3gpu("info", tmp_path / "cut.root")
     assert said.code == 1
     assert "cut.root" in said.error()
+
+
+def test_one_of_several_files_that_does_not_read(km3gpu, tmp_path):
+    (tmp_path / "x.root").write_text("no")
+    said = km3gpu("info", "testdata:offline/numucc.root", tmp_path / "x.root", "testdata:detx/detx_v5.detx")
+    assert "numucc.root" in said.out
+    assert "detector description" in said.out
+    assert said.error().startswith(f"1 of 3 files do not read, the first: '{tmp_path}/x.root' is not a ROOT")
+
+
+def test_names_are_shown_as_they_are(km3gpu, data, tmp_path):
+    odd = tmp_path / "a [b] name.root"
+    odd.write_bytes((data / "offline/usr-sample.root").read_bytes())
+    assert km3gpu("info", odd).out.splitlines()[0] == str(odd)
+
+
+def test_what_is_no_plain_file(km3gpu, tmp_path):
+    os.mkfifo(tmp_path / "pipe.root")
+    assert "a pipe or device" in km3gpu("info", tmp_path / "pipe.root").error()
+    (tmp_path / "link.root").symlink_to("gone.root")
+    assert "is a link to 'gone.root', which is not there" in km3gpu("info", tmp_path / "link.root").error()
