@@ -20,7 +20,7 @@ _Detector = Annotated[
 _Time = Annotated[str | None, typer.Option("--time", help="UTC, as 2022-10-25T12:00:00; now by default.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _Zenith = Annotated[
-    tuple[float, float], typer.Option("--zenith-range", help="Zenith angles that count as in view [deg].")
+    tuple[float, float], typer.Option("--zenith-range", help="Zenith angles that count as in view (deg).")
 ]
 _Runs = Annotated[
     str | None,
@@ -42,11 +42,11 @@ def register(app: typer.Typer) -> None:
     @command(sky, "event")
     def event(
         azimuth: Annotated[
-            float | None, typer.Option(help="Where it comes from, grid East to North [deg].")
+            float | None, typer.Option(help="Where it comes from, grid East to North (deg).")
         ] = None,
-        zenith: Annotated[float | None, typer.Option(help="Where it comes from, 0 above [deg].")] = None,
-        phi: Annotated[float | None, typer.Option(help="Where it travels to, from x to y [deg].")] = None,
-        theta: Annotated[float | None, typer.Option(help="Where it travels to, from z [deg].")] = None,
+        zenith: Annotated[float | None, typer.Option(help="Where it comes from, 0 above (deg).")] = None,
+        phi: Annotated[float | None, typer.Option(help="Where it travels to, from x to y (deg).")] = None,
+        theta: Annotated[float | None, typer.Option(help="Where it travels to, from z (deg).")] = None,
         site: _Site = None,
         detector: _Detector = None,
         time: _Time = None,
