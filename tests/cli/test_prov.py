@@ -112,7 +112,7 @@ def test_failures_are_listed_with_the_reason(km3gpu, tmp_path):
     assert {f["kind"] for f in found} == {"data"}
     assert all(f["entries"][0] >= 100 for f in found)
     # the command that it names makes the chunk alone, and fails in the same place
-    again = shlex.split(found[0]["again"])
+    again = shlex.split(found[0]["command"])
     alone = km3gpu(*again[1:])
     assert alone.code == 3
     assert "looks odd" in alone.err
