@@ -162,9 +162,25 @@ def _quaternion(m: Modules) -> np.ndarray:
     return np.tile([1.0, 0.0, 0.0, 0.0], (len(m), 1)) if m.quaternion is None else m.quaternion
 
 
+def _three(name: str, values: Iterable[float]) -> np.ndarray:
+    try:
+        found = np.array(list(values), dtype=np.float64)
+    except (TypeError, ValueError):
+        found = np.empty(0)
+    if found.shape != (3,) or not np.isfinite(found).all() or (name == "axis" and not found.any()):
+        raise GeometryError(f"{name} is {values!r}", remedy="give three numbers: x, y, z")
+    return found
+
+
 def translate(detector: Detector, offset: Iterable[float]) -> Detector:
-    """Move all modules and PMTs by `offset` (x, y, z) [m]; the reference point stays."""
-    shift = np.fromiter(offset, dtype=np.float64, count=3)
+    """Move all modules and PMTs by `offset` (x, y, z) [m]; the reference point stays.
+
+    Raises
+    ------
+    GeometryError
+        `offset` is not three finite numbers.
+    """
+    shift = _three("offset", offset)
     return _noted(
         detector,
         f"moved by {shift[0]!s}, {shift[1]!s}, {shift[2]!s} m",
@@ -219,12 +235,19 @@ def rotate(
     -------
     Detector
         Quaternions of turned modules are turned likewise.
+
+    Raises
+    ------
+    GeometryError
+        An angle, axis, point or mask that is none.
     """
     m, p = detector.modules, detector.pmts
     chosen = np.ones(len(m), dtype=bool) if where is None else np.array(where, dtype=bool)
     if chosen.shape != (len(m),):
         raise GeometryError(f"a mask of {chosen.size} for the {len(m)} modules of {detector!r}")
-    q = about_axis(np.fromiter(axis, dtype=np.float64, count=3), angle)
+    if not (isinstance(angle, int | float | np.floating) and np.isfinite(angle)):
+        raise GeometryError(f"angle is {angle!r}", remedy="give radians")
+    q = about_axis(_three("axis", axis), float(angle))
     if isinstance(about, str):
         if about not in ("centre", "module"):
             raise GeometryError(
@@ -232,7 +255,7 @@ def rotate(
             )
         origin = m.pos if about == "module" else np.tile(detector.centre, (len(m), 1))
     else:
-        origin = np.tile(np.fromiter(about, dtype=np.float64, count=3), (len(m), 1))
+        origin = np.tile(_three("about", about), (len(m), 1))
     of_pmt = np.repeat(np.arange(len(m)), m.n_pmts)
     pmts = chosen[of_pmt]
     pos, pmt_pos, pmt_dir = m.pos.copy(), p.pos.copy(), p.dir.copy()

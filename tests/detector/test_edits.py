@@ -166,3 +166,15 @@ def test_edits_can_be_written(arca: Detector, tmp_path: Path) -> None:
     again = Detector.open(tmp_path / "x.detx")
     assert again.diff(made).same()
     assert again.comments == made.comments
+
+
+def test_what_is_no_way_to_move(arca: Detector) -> None:
+    for offset in ((1.0, 2.0), (1.0, 2.0, np.nan), "up", 3.0):
+        with pytest.raises(GeometryError, match=r"offset is .*give three numbers: x, y, z"):
+            arca.translate(offset)  # type: ignore[arg-type]
+    for options in ({"axis": (0, 0, 0)}, {"axis": (0, 1)}, {"about": (1, 2)}, {"about": "here"}):
+        with pytest.raises(GeometryError):
+            arca.rotate(1.0, **options)  # type: ignore[arg-type]
+    for angle in ("x", np.inf, None):
+        with pytest.raises(GeometryError, match="give radians"):
+            arca.rotate(angle)  # type: ignore[arg-type]
