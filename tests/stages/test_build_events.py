@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 
 import km3gpu as k3
+from km3gpu.chunk import Origin
 from km3gpu.errors import ConfigError, FormatError, GeometryError
-from km3gpu.stages import EventBuilder, build_events, veto
+from km3gpu.stages import BuildEvents, EventBuilder, build_events, veto
+from km3gpu.table import Table
+from km3gpu.trigger import sets
 
 SAMPLE = "online/events_sample.root"
 L1_STREAM_T0 = "detx/D_ORCA006_t.A02181836.p.A02181837.r.A02182001.detx"
@@ -147,3 +150,88 @@ def test_runs_are_streams_of_their_own(slices: list[k3.Chunk], detector: k3.Dete
         list(build_events([slices[0], slices[0]], detector, "orca4"))
     with pytest.raises(ConfigError, match="no set of trigger parameters"):
         list(build_events(slices, detector, "orca9"))
+
+
+def made_up(seed: int, n_frames: int, apart: float = 0.0) -> list[k3.Chunk]:
+    """Flashes along a string at the borders of frames, or (`apart` ns) all the time."""
+    rng = np.random.default_rng(seed)
+    if apart:
+        start = np.arange(5e7, n_frames * 1e8, apart)
+    else:
+        start = np.repeat(np.arange(1, n_frames) * 1e8, 3) + rng.uniform(-800, 800, 3 * n_frames - 3)
+    lit = np.tile(np.arange(6), len(start))
+    t = np.repeat(np.rint(np.repeat(start, 6) + lit * 30.0), 2) + np.tile([0.0, 4.0], 6 * len(start))
+    module = np.repeat(lit, 2).astype(np.int32)
+    frame = np.clip(t // 1e8, 0, n_frames - 1).astype(int)
+    chunks = []
+    for f in range(n_frames):
+        mine = np.flatnonzero(frame == f)
+        zero = np.zeros(len(mine))
+        hits = {
+            "dom_id": module[mine], "channel_id": np.zeros(len(mine), np.uint8), "t": t[mine] - f * 1e8,
+            "tot": np.full(len(mine), 20, np.uint8), "tdc": (t[mine] - f * 1e8).astype(np.uint32),
+            "pos_x": zero, "pos_y": zero, "pos_z": module[mine] * 9.0, "dir_x": zero, "dir_y": zero,
+            "dir_z": zero + 1.0,
+        }  # fmt: skip
+        events = {
+            "det_id": np.array([44], np.int32), "run_id": np.array([1], np.int32),
+            "frame_index": np.array([f + 10], np.int32), "time_ns": np.array([f * 10**8]),
+        }  # fmt: skip
+        tables = {"events": Table("events", events), "hits": Table("hits", hits, np.array([0, len(mine)]))}
+        chunks.append(k3.Chunk(Origin("made.root", "timeslices", "T", f, f + 1, digest="sha256:0"), tables))
+    return chunks
+
+
+def around(chunks: list[k3.Chunk], own: list[int]) -> k3.Chunk:
+    """Give slices of a chunk with two on either side, as a plan reads them."""
+    beside = [f for f in range(len(chunks)) if f not in own and any(abs(f - o) <= 2 for o in own)]
+    whole = k3.stages.concat([chunks[f] for f in [*own, *beside]])
+    flags = np.arange(len(own) + len(beside)) < len(own)
+    return k3.Chunk(whole.source, {**whole.tables, "events": whole.events.with_columns(own=flags)})
+
+
+@pytest.mark.parametrize("sizes", [[1] * 9, [2, 3, 4], [5, 4]])
+def test_chunks_that_know_nothing_of_each_other_give_each_event_once(sizes: list[int]) -> None:
+    stage = BuildEvents(parameters="orca4")
+    for seed in range(3):
+        slices = made_up(seed, 9)
+        order = np.random.default_rng(seed).permutation(9).tolist()  # files are not in order
+        want = rows(list(build_events(slices, parameters="orca4")), "events")
+        found, hits = [], 0
+        for own in np.split(order, np.cumsum(sizes)[:-1]):
+            made = stage(around(slices, own.tolist()))
+            assert set(made.tables) == {"events", "hits"}
+            hits += len(made.hits)
+            found += list(zip(*(made.events.flat(c).tolist() for c in ("frame_index", "t_first", "overlays",
+                                "trigger_mask", "n_triggered", "n_hits")), strict=True))  # fmt: skip
+        columns = ("frame_index", "t_first", "overlays", "trigger_mask", "n_triggered", "n_hits")
+        assert sorted(found) == sorted(zip(*(want[c].tolist() for c in columns), strict=True))
+        assert hits == want["n_hits"].sum()
+        assert len(found) >= 8
+        # some events are made of two frames
+        assert (want["frame_index"] != want["root_frame"]).sum() + (want["t_last"] > 1e8).sum() > 0
+
+
+def test_no_quiet_moment_is_an_error() -> None:
+    # events that reach each other through all slices, each cut when it is too long
+    crowd = sets.named("orca4").evolve(t_max_event_ns=1e5)
+    stage = BuildEvents(parameters=crowd, before=0.0, after=0.0)
+    slices = made_up(0, 6, apart=5e4)
+    with pytest.raises(FormatError, match="slice 11 has no quiet moment to begin from"):
+        stage(around(slices, [3]))
+    all_of_them = around(slices, list(range(6)))
+    assert len(stage(all_of_them).events) > 300
+    quiet = BuildEvents(parameters=crowd, before=0.0, after=0.0)(around(made_up(0, 6, apart=3e5), [3]))
+    assert len(quiet.events) > 300
+
+
+def test_its_place_in_a_plan() -> None:
+    stage = BuildEvents("detector.detx", "orca4")
+    assert stage.reads("timeslices")["hits"] == ("dom_id", "channel_id", "tdc", "tot")
+    assert "hrv" in stage.reads("timeslices")["frames"]
+    assert "frames" not in BuildEvents(veto=False).reads("timeslices")
+    assert stage.neighbours == 2
+    with pytest.raises(ConfigError, match="unknown = 'drop'"):
+        BuildEvents(unknown="drop")
+    with pytest.raises(ConfigError, match=r"longest = 100000000\.0; take 0 to 10000000 ns"):
+        BuildEvents(longest=1e8)
