@@ -1,8 +1,9 @@
 """HDF5 files of km3pipe (formats 4 and 5), and others whose tables carry the number of the event.
 
 A file has compound tables whose rows carry the number of their group (event),
-and "split" groups: a dataset per column, and ``_indices`` that says where the
-rows of each event begin, which are our offsets already.  Tables and columns get
+"split" groups: a dataset per column, and ``_indices`` that says where the rows of
+each event begin, which are our offsets already, and arrays with such a table
+beside them, which get the single column ``values``.  Tables and columns get
 the names of the schema (``time`` is ``t``, ``triggered`` is ``trig``).
 """
 
@@ -50,6 +51,7 @@ _COLUMNS = {
     "utc_nanoseconds": "t_ns",
     "nanoseconds": "t_ns",
 }
+_VALUES = "values"  # the only column of an array
 _KEYS = ("group_id", "event_id")  # of format 5, and of format 4
 _NOT_TABLES = ("group_info", "raw_header", "meta")
 
@@ -121,6 +123,8 @@ class Km3Hdf5(OneDataset):
             key = next((k for k in _KEYS if k in node.dtype.names), None)
             if key is not None:
                 self._add(name, _compound_place(name, node, key, groups))
+        elif f"{name}_indices" in node.file:
+            self._add(name, _array_place(name, node, groups))
 
     def _add(self, name: str, place: _Place) -> None:
         table = _TABLES.get(name, name.replace("/", "_"))
@@ -215,23 +219,33 @@ def _compound_place(path: str, node: h5py.Dataset, key: str, groups: np.ndarray)
 
 
 def _split_place(path: str, node: h5py.Group, groups: np.ndarray) -> _Place:
-    indices = node["_indices"][()]
-    starts, counts = indices["index"].astype(np.int64), indices["n_items"].astype(np.int64)
-    if len(starts) != len(groups):
-        raise FormatError(
-            f"{path}/_indices has {len(starts)} events, the file {len(groups)}",
-            where=node.file.filename,
-            remedy="write the file again",
-        )
-    order = None
-    if len(starts) and (starts != np.cumsum(counts) - counts).any():
-        order = _rows_of(starts, counts)
-        starts = np.cumsum(counts) - counts
+    starts, counts, order = _indexed(node["_indices"], groups)
     columns = {
         n: d for n, d in node.items() if isinstance(d, h5py.Dataset) and n[0] != "_" and n not in _KEYS
     }
     n_bytes = sum(d.dtype.itemsize * len(d) for d in columns.values())
     return _Place(path, _our_names(list(columns)), starts, counts, order, True, n_bytes)
+
+
+def _array_place(path: str, node: h5py.Dataset, groups: np.ndarray) -> _Place:
+    """Place an array whose rows are cut into events by the table ``..._indices`` beside it."""
+    starts, counts, order = _indexed(node.file[f"{path}_indices"], groups)
+    return _Place(path, {_VALUES: ""}, starts, counts, order, False, int(node.size * node.dtype.itemsize))
+
+
+def _indexed(node: h5py.Dataset, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Read where the rows of each event begin and how many they are, and their order if they have another."""
+    indices = node[()]
+    starts, counts = indices["index"].astype(np.int64), indices["n_items"].astype(np.int64)
+    if len(starts) != len(groups):
+        raise FormatError(
+            f"{node.name.strip('/')} has {len(starts)} events, the file {len(groups)}",
+            where=node.file.filename,
+            remedy="write the file again",
+        )
+    if len(starts) and (starts != np.cumsum(counts) - counts).any():
+        return np.cumsum(counts) - counts, counts, _rows_of(starts, counts)
+    return starts, counts, None
 
 
 def _rows_of(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
@@ -252,6 +266,8 @@ def _reader(node: Any, split: bool, rows: Any) -> Callable[[str], np.ndarray]:
     if split:
         return lambda name: np.ascontiguousarray(_take(node[name], rows))
     table = _take(node, rows)
+    if table.dtype.names is None:
+        return lambda _: np.ascontiguousarray(table)
     return lambda name: np.ascontiguousarray(table[name])
 
 

@@ -167,3 +167,19 @@ def test_unknown_names(data):
         source.read(columns=["hits/times"])
     with pytest.raises(UnknownNameError, match="no tree 'E'"):
         source.read(tree="E")
+
+
+def test_arrays_with_indices(tmp_path):
+    """Images for networks, say: an array of any shape, and where the rows of each event begin."""
+    path = tmp_path / "x.h5"
+    images = np.arange(24, dtype="f4").reshape(4, 3, 2)
+    with h5py.File(path, "w") as f:
+        f.attrs["format_version"] = np.bytes_("5.1")
+        f["group_info"] = np.array([(0, 1), (1, 1), (2, 1)], [("group_id", "i8"), ("blob_length", "i8")])
+        f["x"] = images
+        f["x_indices"] = np.array([(0, 1), (1, 0), (1, 3)], [("index", "i8"), ("n_items", "i8")])
+    chunk = km3gpu.open(path).read(backend="cpu")
+    assert chunk.tables["x"].counts.tolist() == [1, 0, 3]
+    assert np.array_equal(chunk.tables["x"].flat("values"), images)
+    part = km3gpu.open(path).read(entries=(2, 3), backend="cpu").tables["x"]
+    assert np.array_equal(part.flat("values"), images[1:])
