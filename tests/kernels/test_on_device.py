@@ -19,9 +19,11 @@ import pytest
 
 import km3gpu
 from km3gpu import backend, stages
+from km3gpu.errors import GeometryError
 from km3gpu.kernels import launch
 from km3gpu.table import Ragged
 from tests import fake_cupy
+from tests.stages.test_calibrate_truth import DET_49, PAIRS, PLACE, RAW_ONLY, rebuilt
 
 pytestmark = pytest.mark.cudasim
 
@@ -30,6 +32,7 @@ SLICES = "testdata:online/km3net_online.root"
 SIMULATED = "testdata:offline/mcv6.gsg_nue-CCHEDIS_1e4-1e6GeV.sirene.jte.jchain.aanet.1.root"
 RECORDED = "testdata:offline/km3net_offline.root"
 DETECTOR = "testdata:datx/KM3NeT_00000133_20221025.datx"
+COMPASS = "testdata:calib/KM3NeT_00000133_D_1.0.0_00017397_00017496_1.orientations.root"
 ARCA = "testdata:detx/KM3NeT_-00000001_20171212.detx"
 
 
@@ -109,6 +112,63 @@ def test_stages_stay_on_the_device_and_give_what_the_cpu_gives(gpu: Any, name: s
                     use in ("locate", "healpix") and np.allclose(ours, theirs.host, rtol=0, atol=1e-12)
                 ), (use, table.name, column)
     assert gpu.launches
+
+
+# -- the ground truth of calibration, on the device -------------------------------
+def first_hits(chunk: km3gpu.Chunk, n: int) -> km3gpu.Chunk:
+    few = {k: t if k == "events" else t.filter(np.arange(len(t)) < n) for k, t in chunk.tables.items()}
+    return km3gpu.Chunk(chunk.source, few)
+
+
+@pytest.mark.usefixtures("gpu")
+@pytest.mark.parametrize("name", [n for n in PAIRS if "aanet.909" not in n])
+def test_jpps_own_hits_come_out(name: str) -> None:
+    detx, _, _ = PAIRS[name]
+    source = km3gpu.open(f"testdata:offline/{name}.root")
+    chunk = first_hits(source.read(tables=("hits", "mc_hits", "events"), backend="cpu"), 2000)
+    made = km3gpu.calibrate(chunk.to(backend.Backend("cuda")), f"testdata:{detx}", mc_hits=True)
+    for table in ("hits", "mc_hits"):
+        for column in PLACE:
+            got = made.tables[table].flat(column).host
+            np.testing.assert_array_equal(got, chunk.tables[table].flat(column))
+    if not name.startswith(RAW_ONLY):
+        assert np.abs(made.hits.flat("t").host - chunk.hits.flat("t")).max() <= 1e-8
+
+
+@pytest.mark.usefixtures("gpu")
+def test_real_time_offsets_of_even_events_calibrate_the_odd_ones() -> None:
+    source = km3gpu.open(f"testdata:offline/{DET_49}.root")
+    chunk = source.read(tables=("hits", "events"), backend="cpu")
+    events = np.arange(chunk.n_events)
+    detector = rebuilt(chunk, events % 2 == 0)
+    odd = km3gpu.Chunk(chunk.source, {n: t.take_events(events[1::2]) for n, t in chunk.tables.items()})
+    made = km3gpu.calibrate(odd.to(backend.Backend("cuda")), detector, unknown="mark")
+    good = made.hits.flat("quality").host == 0
+    assert good.sum() == 8_259
+    assert np.abs(made.hits.flat("t").host - odd.hits.flat("t"))[good].max() < 1e-6
+
+
+@pytest.mark.usefixtures("gpu")
+def test_the_online_value_that_the_julia_package_asserts() -> None:
+    chunk = km3gpu.open(SLICES, tree="KM3NET_EVENT").read(backend="cuda")
+    made = km3gpu.calibrate(chunk, "testdata:detx/km3net_offline.detx", slewing="none")
+    assert made.hits.flat("t").host[0] == pytest.approx(30941664.391, abs=1e-6)
+
+
+@pytest.mark.usefixtures("gpu")
+def test_modules_turn_with_the_compass_and_unknown_ones_are_named() -> None:
+    chunk = km3gpu.open(DAQ).read(entries=(0, 4), tables=("hits", "events"), backend="cpu")
+    chunk = first_hits(chunk, 3000)
+    start = int(1693407900e9)
+    times = start + np.arange(4) * np.int64(400e9)
+    chunk = km3gpu.Chunk(chunk.source, {**chunk.tables, "events": chunk.events.with_columns(time_ns=times)})
+    options = {"orientations": COMPASS, "update": 300.0, "uncovered": "static", "outside": "nearest"}
+    here = km3gpu.calibrate(chunk, DETECTOR, **options)
+    there = km3gpu.calibrate(chunk.to(backend.Backend("cuda")), DETECTOR, **options)
+    for column in ("t", *PLACE):
+        np.testing.assert_array_equal(there.hits.flat(column).host, here.hits.flat(column))
+    with pytest.raises(GeometryError, match="344 of 344 modules of the data"):
+        km3gpu.calibrate(chunk.to(backend.Backend("cuda")), ARCA)
 
 
 PLAN = f"""
