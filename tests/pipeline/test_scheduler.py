@@ -16,8 +16,11 @@ from typing import Any
 import distributed
 import pytest
 
+from km3gpu.chunk import Chunk
 from km3gpu.errors import RunFailedError
+from km3gpu.io.parquet import ParquetSink
 from km3gpu.pipeline import provenance, resume, run
+from km3gpu.pipeline import task as task_module
 from km3gpu.pipeline.cluster import DistributedRunner
 from km3gpu.pipeline.task import Task
 
@@ -162,6 +165,45 @@ def test_the_window_bounds_what_is_in_flight(
         run(odd(chunk=50, bare=True), out=tmp_path / "other", scheduler=client)
         assert (len(most), max(most)) == (5, 2)  # two for each thread
         assert max(sizes) < 10_000
+
+
+def test_a_slow_sink_holds_everything_back(
+    tmp_path: Path, odd: PlanMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chunks exist only while a worker makes them: a sink that does not follow slows reading down."""
+    alive, most, kept = [0], [0], [0]
+    check, write = task_module.check_input, ParquetSink.write
+
+    def beginning(*args: Any, **kwargs: Any) -> None:
+        alive[0] += 1
+        most[0] = max(most[0], alive[0])
+        check(*args, **kwargs)
+
+    def writing(self: ParquetSink, chunk: Chunk, path: Path) -> Any:
+        time.sleep(0.05)
+        part = write(self, chunk, path)
+        alive[0] -= 1
+        return part
+
+    monkeypatch.setattr(task_module, "check_input", beginning)
+    monkeypatch.setattr(ParquetSink, "write", writing)
+    outcome = DistributedRunner._outcome
+
+    def weighing(self: DistributedRunner, future: Any, task: Task) -> Any:
+        held = cluster.scheduler.tasks.values()
+        kept[0] = max(kept[0], sum(t.nbytes for t in held if t.nbytes > 0))
+        return outcome(self, future, task)
+
+    monkeypatch.setattr(DistributedRunner, "_outcome", weighing)
+    how: dict[str, Any] = {"n_workers": 2, "threads_per_worker": 1, "processes": False}
+    with (
+        distributed.LocalCluster(**how, dashboard_address=":0") as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        result = run(odd(chunk=5), out=tmp_path / "out", scheduler=client, window=20)
+    assert len(result.receipts) == 50
+    assert most[0] <= 2  # as many as threads, though twenty were handed out
+    assert 0 < kept[0] < 20 * 20_000  # dask holds receipts, no arrays
 
 
 @pytest.mark.soak
