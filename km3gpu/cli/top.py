@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
+_WORKERS = 20  # shown, those that spoke last
+
 
 def register(app: typer.Typer) -> None:
     """Add the command to `app`."""
@@ -61,7 +63,8 @@ def _tables(run: str, now: Standing) -> list[Any]:
 
     share = now.events_done / max(now.events, 1)
     spent = sum(now.total.seconds.values()) or 1.0
-    megabytes = now.total.bytes_in / max(sum(now.total.seconds.values()), 1e-9)
+    speed = now.total.bytes_in / spent
+    read = f"{bytes_text(now.total.bytes_in)}, {bytes_text(speed)}/s of each worker"
     shown: list[Any] = [
         facts(
             run,
@@ -72,25 +75,36 @@ def _tables(run: str, now: Standing) -> list[Any]:
                     "chunks",
                     f"{now.done:,} of {now.chunks:,}" + (f", {now.failed:,} failed" if now.failed else ""),
                 ),
-                ("rate", f"{now.rate:,.0f} events/s"),
+                ("rate", _rate(now)),
                 ("elapsed", _time(now.elapsed)),
                 ("left", _time(now.left) if now.running and not math.isnan(now.left) else ""),
-                ("read", f"{bytes_text(now.total.bytes_in)}, {bytes_text(megabytes)}/s of each worker"),
-                ("memory", f"{bytes_text(now.total.peak_memory)} at most"),
+                ("read", read if speed else ""),
+                ("memory", f"{bytes_text(now.total.peak_memory)} at most" if now.done else ""),
+                ("dashboard", now.dashboard),
             ],
         ),
-        grid(
-            "",
-            ("stage", ">seconds", ">share"),
-            [(name, f"{s:.2f}", f"{s / spent:.0%}") for name, s in now.total.seconds.items()],
-        ),
-        grid(
-            "",
-            ("worker", ">chunks", ">last"),
-            [(name, n, f"{_time(max(ago, 0.0))} ago") for name, (n, ago) in now.workers.items()],
-        ),
     ]
+    if now.total.seconds:
+        rows = [(name, f"{s:.2f}", f"{s / spent:.0%}") for name, s in now.total.seconds.items()]
+        shown += ["", grid("", ("stage", ">seconds", ">share"), rows)]
+    if now.workers:
+        seen = sorted(now.workers.items(), key=lambda w: w[1][1])
+        rows = [(name, str(n), f"{_time(max(ago, 0.0))} ago") for name, (n, ago) in seen[:_WORKERS]]
+        shown += ["", grid("", ("worker", ">chunks", ">last"), rows)]
+        if len(seen) > _WORKERS:
+            shown.append(f"and {len(seen) - _WORKERS} more workers")
+    if now.failed:
+        shown += ["", f"km3gpu failures {run} tells why chunks failed"]
     return shown
+
+
+def _rate(now: Standing) -> str:
+    from km3gpu.pipeline.progress import short
+
+    if not now.rate:
+        return ""
+    hits = f", {short(now.hits_rate)} hits/s" if now.hits_rate else ""
+    return f"{short(now.rate)} events/s{hits}, {now.bytes_rate / 1e6:.3g} MB/s"
 
 
 def _time(seconds: float) -> str:

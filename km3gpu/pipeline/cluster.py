@@ -101,6 +101,14 @@ class DistributedRunner:
         self._done: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._heard = self._looked = time.monotonic()
 
+    @property
+    def dashboard(self) -> str:
+        """Address of dask's own page; ``""`` where it has none (it needs bokeh)."""
+        try:
+            return str(self._client.dashboard_link or "")
+        except (KeyError, AttributeError):
+            return ""
+
     def room(self) -> list[str | None]:
         """Say how many more futures there may be."""
         return [None] * (self._window - len(self._tasks))

@@ -26,6 +26,10 @@ class Runner(Protocol):
     name: str
     workers: int
 
+    @property
+    def dashboard(self) -> str:
+        """Address where people watch it, or ``""``."""
+
     def room(self) -> list[str | None]:
         """Say which workers can take a task, and what for (see `Schedule.take`)."""
 

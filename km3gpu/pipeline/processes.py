@@ -39,6 +39,7 @@ class ProcessRunner:
     """
 
     name = "processes"
+    dashboard = ""
 
     def __init__(self, workers: int, window: int = 0, memory: int | None = None) -> None:
         self.workers = workers

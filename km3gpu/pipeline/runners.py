@@ -25,6 +25,7 @@ class SerialRunner:
 
     name = "serial"
     workers = 1
+    dashboard = ""
 
     def __init__(self) -> None:
         self._task: Task | None = None
@@ -63,6 +64,7 @@ class ThreadRunner:
     """
 
     name = "threads"
+    dashboard = ""
 
     def __init__(self, workers: int, window: int = 0) -> None:
         self.workers = workers

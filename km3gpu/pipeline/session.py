@@ -186,6 +186,11 @@ class Session:
         if driver.missing(self.chunks):
             runner = make_runner(settings, memory, client)
             driver.threads = kernel_threads(settings, runner)
+            address = runner.dashboard
+            started = {"event": "runner", "name": runner.name, "workers": runner.workers}
+            self.log.append({**started, "session": self.id, "dashboard": address}, sync=False)
+            if address:
+                bar.note(dashboard=address)
             self._work(driver, runner, stop)
         if driver.fatal is None and not stop:
             driver.join_halves(self.chunks)

@@ -39,6 +39,10 @@ class Standing:
         By worker: chunks done in the last session, seconds since its last receipt.
     total : Total
         Sums over what is done.
+    dashboard : str
+        Address of the dask dashboard of a run in progress, or ``""``.
+    hits_rate, bytes_rate : float
+        Hits written and bytes read per second of the last session.
     """
 
     running: bool
@@ -53,6 +57,9 @@ class Standing:
     left: float
     workers: dict[str, tuple[int, float]]
     total: Total
+    dashboard: str = ""
+    hits_rate: float = 0.0
+    bytes_rate: float = 0.0
 
 
 def standing(path: str | Path) -> Standing:
@@ -101,7 +108,15 @@ def standing(path: str | Path) -> Standing:
         left,
         workers,
         total(state.done[c.id] for c in done),
+        _dashboard(directory) if running else "",
+        sum(e["rows"].get("hits", 0) for e in fresh) / elapsed,
+        sum(e["bytes_in"] for e in fresh) / elapsed,
     )
+
+
+def _dashboard(directory: RunDirectory) -> str:
+    known = [e.get("dashboard", "") for e in journal.read(directory.journals()) if e.get("event") == "runner"]
+    return str(known[-1]) if known else ""
 
 
 def _of_now(directory: RunDirectory, last: Mapping[str, Any]) -> list[dict[str, Any]]:
