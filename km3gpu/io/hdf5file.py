@@ -25,7 +25,8 @@ def open_hdf5(path: str) -> DataFile:
     FormatError
         It holds no tables of events.
     """
-    from km3gpu.io.km3hdf5 import Km3Hdf5, has_event_tables
+    from km3gpu.io.km3hdf5 import Km3Hdf5
+    from km3gpu.io.km3places import has_event_tables
     from km3gpu.io.ownfiles import OwnHdf5
     from km3gpu.io.seatray import INDEX, SeaTrayFile
 

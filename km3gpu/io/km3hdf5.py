@@ -10,8 +10,7 @@ the names of the schema (``time`` is ``t``, ``triggered`` is ``trig``).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import h5py
@@ -19,15 +18,15 @@ import numpy as np
 
 from km3gpu import schema
 from km3gpu.backend import Backend
-from km3gpu.errors import FormatError
 from km3gpu.io.dataset import Wanted
 from km3gpu.io.hdf5file import opened
 from km3gpu.io.header import Header
+from km3gpu.io.km3places import Place, event_numbers, place_of
 from km3gpu.io.meta import chain_of
 from km3gpu.io.onedataset import OneDataset
 from km3gpu.table import Table
 
-__all__ = ["Km3Hdf5", "as_declared", "has_event_tables"]
+__all__ = ["Km3Hdf5", "as_declared"]
 
 _TABLES = {
     "event_info": "events",
@@ -37,46 +36,6 @@ _TABLES = {
     "MC/MC_EVENTS": "mc_tracks",
     "RECO/RECO_EVENTS": "tracks",
 }
-_COLUMNS = {
-    "time": "t",
-    "energy": "E",
-    "length": "len",
-    "likelihood": "lik",
-    "triggered": "trig",
-    "pdgid": "type",
-    "pdg_id": "type",
-    "mc_time": "mc_t",
-    "utc_seconds": "t_sec",
-    "timestamp": "t_sec",
-    "utc_nanoseconds": "t_ns",
-    "nanoseconds": "t_ns",
-}
-_VALUES = "values"  # the only column of an array
-_KEYS = ("group_id", "event_id")  # of format 5, and of format 4
-_NOT_TABLES = ("group_info", "raw_header", "meta")
-
-
-@dataclass(frozen=True)
-class _Place:
-    """Where a table lies and where its events begin."""
-
-    path: str
-    columns: Mapping[str, str]  # our names: those of the file
-    starts: np.ndarray  # (n_events,) first row of each event
-    counts: np.ndarray
-    order: np.ndarray | None  # rows in the order of events, where the file has another
-    split: bool
-    n_bytes: int
-
-
-def has_event_tables(file: h5py.File) -> bool:
-    """Tell whether a file has compound tables whose rows carry the number of the event."""
-
-    def look_at(name: str, node: Any) -> bool | None:
-        names = getattr(getattr(node, "dtype", None), "names", None) or ()
-        return True if any(k in names for k in _KEYS) else None
-
-    return bool(file.visititems(look_at))
 
 
 class Km3Hdf5(OneDataset):
@@ -94,10 +53,10 @@ class Km3Hdf5(OneDataset):
             of_km3pipe = "format_version" in self.attrs or "km3pipe" in self.attrs
             self.kind = self.name = "km3pipe" if of_km3pipe else "event_tables"
             super().__init__(path)
-            groups = _groups(file)
+            groups = event_numbers(file)
             self.n_entries = len(groups)
-            self.places: dict[str, _Place] = {}
-            file.visititems(lambda name, node: self._look_at(name, node, groups))
+            self.places: dict[str, Place] = {}
+            file.visititems(lambda name, node: self._add(name, place_of(name, node, groups)))
             self._header = _header(file)
             self._record = bytes(file["provenance"][()]) if "provenance" in file else b""
 
@@ -112,23 +71,9 @@ class Km3Hdf5(OneDataset):
         version = self.attrs.get("km3pipe", "")
         return [{"application": "km3pipe", "git": version, **self.attrs}] if version else []
 
-    def _look_at(self, name: str, node: Any, groups: np.ndarray) -> None:
-        last = name.rpartition("/")[2]
-        if name in _NOT_TABLES or any(p.startswith("_") for p in name.split("/")):
-            return
-        if isinstance(node, h5py.Group):
-            if "_indices" in node:
-                self._add(name, _split_place(name, node, groups))
-        elif node.dtype.names is not None and not last.endswith("_indices"):
-            key = next((k for k in _KEYS if k in node.dtype.names), None)
-            if key is not None:
-                self._add(name, _compound_place(name, node, key, groups))
-        elif f"{name}_indices" in node.file:
-            self._add(name, _array_place(name, node, groups))
-
-    def _add(self, name: str, place: _Place) -> None:
-        table = _TABLES.get(name, name.replace("/", "_"))
-        self.places[table] = place
+    def _add(self, name: str, place: Place | None) -> None:
+        if place is not None:
+            self.places[_TABLES.get(name, name.replace("/", "_"))] = place
 
     def tables(self) -> dict[str, tuple[str, ...]]:
         """Give the tables and their columns, ``events`` first."""
@@ -181,84 +126,6 @@ class Km3Hdf5(OneDataset):
                 columns[name] = as_declared(table, name, read(place.columns[name]))
         one_each = table == "events" and bool((counts == 1).all())
         return Table(table, columns, None if one_each else offsets)
-
-
-def _groups(file: h5py.File) -> np.ndarray:
-    """Give the numbers of the groups (events), in the order of the file."""
-    for name in ("group_info", "event_info"):
-        node = file.get(name)
-        if node is not None:
-            key = next((k for k in _KEYS if k in (node.dtype.names or ())), None)
-            if key is not None:
-                return np.asarray(node.fields(key)[()]).astype(np.int64)
-    keys: list[np.ndarray] = []
-
-    def look_at(name: str, node: Any) -> None:
-        found = next((k for k in _KEYS if k in (getattr(node, "dtype", np.dtype("u1")).names or ())), None)
-        if found is not None and not name.startswith("_"):
-            keys.append(node.fields(found)[()].astype(np.int64))
-
-    file.visititems(look_at)
-    return np.unique(np.concatenate([np.zeros(0, np.int64), *keys]))
-
-
-def _compound_place(path: str, node: h5py.Dataset, key: str, groups: np.ndarray) -> _Place:
-    keys = node.fields(key)[()].astype(np.int64)
-    order = None
-    if len(keys) and (keys[1:] < keys[:-1]).any():
-        order = np.argsort(keys, kind="stable")
-        keys = keys[order]
-    starts = np.searchsorted(keys, groups, "left")
-    counts = np.searchsorted(keys, groups, "right") - starts
-    if (groups[1:] < groups[:-1]).any() or int(counts.sum()) != len(keys):
-        # events in another order, or rows of events that group_info does not know
-        order = (np.arange(len(keys)) if order is None else order)[_rows_of(starts, counts)]
-        starts = np.cumsum(counts) - counts
-    names = [n for n in node.dtype.names if n != key]
-    return _Place(path, _our_names(names), starts, counts, order, False, node.dtype.itemsize * len(keys))
-
-
-def _split_place(path: str, node: h5py.Group, groups: np.ndarray) -> _Place:
-    starts, counts, order = _indexed(node["_indices"], groups)
-    columns = {
-        n: d for n, d in node.items() if isinstance(d, h5py.Dataset) and n[0] != "_" and n not in _KEYS
-    }
-    n_bytes = sum(d.dtype.itemsize * len(d) for d in columns.values())
-    return _Place(path, _our_names(list(columns)), starts, counts, order, True, n_bytes)
-
-
-def _array_place(path: str, node: h5py.Dataset, groups: np.ndarray) -> _Place:
-    """Place an array whose rows are cut into events by the table ``..._indices`` beside it."""
-    starts, counts, order = _indexed(node.file[f"{path}_indices"], groups)
-    return _Place(path, {_VALUES: ""}, starts, counts, order, False, int(node.size * node.dtype.itemsize))
-
-
-def _indexed(node: h5py.Dataset, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Read where the rows of each event begin and how many they are, and their order if they have another."""
-    indices = node[()]
-    starts, counts = indices["index"].astype(np.int64), indices["n_items"].astype(np.int64)
-    if len(starts) != len(groups):
-        raise FormatError(
-            f"{node.name.strip('/')} has {len(starts)} events, the file {len(groups)}",
-            where=node.file.filename,
-            remedy="write the file again",
-        )
-    if len(starts) and (starts != np.cumsum(counts) - counts).any():
-        return np.cumsum(counts) - counts, counts, _rows_of(starts, counts)
-    return starts, counts, None
-
-
-def _rows_of(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    offsets = np.cumsum(counts) - counts
-    return np.asarray(np.arange(int(counts.sum())) + np.repeat(starts - offsets, counts))
-
-
-def _our_names(names: list[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for name in names:
-        ours = _COLUMNS.get(name, name).replace(".", "_")
-        found[ours if ours not in found else name] = name
-    return found
 
 
 def _reader(node: Any, split: bool, rows: Any) -> Callable[[str], np.ndarray]:
