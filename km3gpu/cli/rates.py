@@ -142,7 +142,7 @@ def _said(of: str, table: Table) -> list[tuple[str, Any]]:
         m = table.flat("multiplicity")
         for k in range(1, int(m.max()) + 1):
             here = rate[m == k]
-            name = f"{k} PMTs" if k < m.max() else f"{k} PMTs or more"
+            name = "1 PMT alone" if k == 1 else f"{k} PMTs" if k < m.max() else f"{k} PMTs or more"
             said.append((name, f"{here.mean():.4g} Hz a module, {np.median(here):.4g} Hz in the median"))
         return said
     good = rate[rate > 0]

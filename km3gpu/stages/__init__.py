@@ -24,6 +24,7 @@ from km3gpu.stages.locate import Locate, locate
 from km3gpu.stages.map import Map, map_columns
 from km3gpu.stages.noise import noise
 from km3gpu.stages.quality import Quality
+from km3gpu.stages.rates import coincidence_rates, pmt_rates, tot_distributions
 from km3gpu.stages.sample import Sample, sample
 from km3gpu.stages.score import Score, score
 from km3gpu.stages.score_truth import ScoreTruth, score_truth
@@ -73,6 +74,7 @@ __all__ = [
     "calibrate",
     "causality",
     "clean",
+    "coincidence_rates",
     "coincidences",
     "concat",
     "date",
@@ -87,6 +89,7 @@ __all__ = [
     "map_columns",
     "needed",
     "noise",
+    "pmt_rates",
     "sample",
     "score",
     "score_truth",
@@ -95,6 +98,7 @@ __all__ = [
     "sort",
     "split",
     "summarise",
+    "tot_distributions",
     "triggers",
     "truth",
     "veto",
