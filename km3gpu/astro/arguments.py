@@ -10,13 +10,15 @@ from km3gpu import backend as _backend
 from km3gpu.astro.times import utc_ns
 from km3gpu.errors import BackendError, ConfigError, FormatError, KernelError
 from km3gpu.kernels.launch import NONE
-from km3gpu.kernels.scalar.fault import split
+from km3gpu.kernels.scalar.fault import fault, split
+from km3gpu.kernels.scalar.sky import NOT_UNIT, UNIT_TOLERANCE
 
 __all__ = [
     "Invalid",
     "angles",
     "check_angles",
     "check_directions",
+    "check_units",
     "columns_of",
     "flat",
     "on_device_of",
@@ -122,8 +124,22 @@ def on_device_of(like: Any, *arrays: Any) -> tuple[Any, ...]:
     return tuple(map(_backend.Backend("cuda").to_device, arrays))
 
 
-def check_angles(longitude: Any, latitude: Any, invalid: Invalid = "raise") -> None:
+def check_angles(
+    longitude: Any,
+    latitude: Any,
+    invalid: Invalid = "raise",
+    names: tuple[str, str] = ("longitude", "latitude"),
+) -> None:
     """Refuse angles that cannot be radians: degrees, mostly.
+
+    Parameters
+    ----------
+    longitude, latitude : (n,) arrays
+        Without a longitude (None) the latitude is looked at alone.
+    invalid : {"raise", "nan"}
+        What to do with NaN.
+    names : (str, str)
+        What the user calls them.  A ``"zenith"`` is given as it is: pi/2 less the latitude.
 
     Raises
     ------
@@ -132,19 +148,42 @@ def check_angles(longitude: Any, latitude: Any, invalid: Invalid = "raise") -> N
         ``invalid="raise"``) NaN.
     """
     check_invalid(invalid)
-    bad = (abs(latitude) > np.pi / 2 + 1e-9) | (abs(longitude) > 2 * np.pi + 1e-9)
+    centre = np.pi / 2 if names[1] == "zenith" else 0.0
+    bad = abs(latitude - centre) > np.pi / 2 + 1e-9
+    if longitude is not None:
+        bad |= abs(longitude) > 2 * np.pi + 1e-9
     if invalid == "raise":
-        bad |= (longitude != longitude) | (latitude != latitude)
+        bad |= latitude != latitude
+        if longitude is not None:
+            bad |= longitude != longitude
     if bad.any():
         row = int(bad.argmax())
+        value = f"{names[1]} {float(latitude[row])!r}"
+        limit = f"{names[1]} is " + ("from 0 to pi" if centre else "at most pi/2 from 0")
+        if longitude is not None:
+            value = f"{names[0]} {float(longitude[row])!r}, {value}"
+            limit = f"{names[0]} is at most 2 pi from 0 and {limit}"
         raise KernelError(
-            f"longitude {float(longitude[row])!r}, latitude {float(latitude[row])!r} of row {row} are no "
-            "angles in radians",
-            remedy="longitude is at most 2 pi and latitude at most pi/2 from 0; numpy.radians turns degrees",
+            f"{value} of row {row} cannot be in radians",
+            remedy=f"{limit}; numpy.radians turns degrees",
         )
 
 
-def check_directions(fault: int, invalid: Invalid, what: str, *columns: Any) -> None:
+def check_units(x: Any, y: Any, z: Any) -> None:
+    """Refuse what is neither a unit vector nor NaN.
+
+    Raises
+    ------
+    KernelError
+        Names the first such row.
+    """
+    bad = abs(x * x + y * y + z * z - 1.0) > UNIT_TOLERANCE
+    if bad.any():
+        row = int(bad.argmax())
+        check_directions(int(fault(row, NOT_UNIT)), "raise", "direction", x, y, z)
+
+
+def check_directions(found: int, invalid: Invalid, what: str, *columns: Any) -> None:
     """Raise where a kernel met a row that is no unit vector.
 
     Raises
@@ -153,9 +192,9 @@ def check_directions(fault: int, invalid: Invalid, what: str, *columns: Any) -> 
         Names the row, its values and its length.
     """
     check_invalid(invalid)
-    if fault == NONE or invalid == "nan":
+    if found == NONE or invalid == "nan":
         return
-    row, _ = split(fault)
+    row, _ = split(found)
     values = [float(c[row]) for c in columns]
     norm = sum(v * v for v in values) ** 0.5
     raise KernelError(

@@ -75,8 +75,9 @@ def local_of(azimuth: Any, zenith: Any) -> tuple[Any, Any, Any]:
     """
     azimuth, zenith = angles(azimuth, zenith)
     shape, (azimuth, zenith) = columns_of(azimuth=azimuth, zenith=zenith)
-    x, y, z = _vectors(_OPPOSITE, azimuth, math.pi / 2 - zenith)
-    return x.reshape(shape), y.reshape(shape), z.reshape(shape)
+    # NaN is no angle, but a row without one gives a row without direction
+    check_angles(azimuth, zenith, "nan", ("azimuth", "zenith"))
+    return _vectors(_OPPOSITE, azimuth, math.pi / 2 - zenith, shape)
 
 
 def local_to_horizontal(
@@ -114,9 +115,16 @@ def horizontal_to_local(azimuth: Any, altitude: Any, site: Site | str) -> tuple[
     Returns
     -------
     dx, dy, dz : (n,) float64 arrays
+
+    Raises
+    ------
+    KernelError
+        Names the first row whose angles cannot be radians.
     """
     azimuth, altitude = angles(azimuth, altitude)
-    return _vectors(_to_north_east_up(_site(site)).T, azimuth, altitude)
+    shape, (azimuth, altitude) = columns_of(azimuth=azimuth, altitude=altitude)
+    check_angles(azimuth, altitude, "nan", ("azimuth", "altitude"))
+    return _vectors(_to_north_east_up(_site(site)).T, azimuth, altitude, shape)
 
 
 def _to_north_east_up(place: Site) -> Any:
@@ -134,10 +142,7 @@ def _angles(matrix: Any, dx: Any, dy: Any, dz: Any, invalid: Invalid) -> tuple[A
     return longitude.reshape(shape), latitude.reshape(shape)
 
 
-def _vectors(matrix: Any, longitude: Any, latitude: Any) -> tuple[Any, Any, Any]:
-    shape, (lon, lat) = columns_of(longitude=longitude, latitude=latitude)
-    # NaN is no angle, but a row without one gives a row without direction
-    check_angles(lon, lat, "nan")
-    (m,) = on_device_of(lon, np.ascontiguousarray(matrix).ravel())
-    (x, y, z), _ = _kernels.angles_to_vectors(lon, lat, m)
+def _vectors(matrix: Any, longitude: Any, latitude: Any, shape: tuple[int, ...]) -> tuple[Any, Any, Any]:
+    (m,) = on_device_of(longitude, np.ascontiguousarray(matrix).ravel())
+    (x, y, z), _ = _kernels.angles_to_vectors(longitude, latitude, m)
     return x.reshape(shape), y.reshape(shape), z.reshape(shape)

@@ -66,6 +66,8 @@ def write_map(
         The columns are no maps of one resolution.
     OutputExistsError
         The file is there.
+    InputNotFoundError
+        There is no such directory.
     """
     path = Path(path)
     frame_matrix(frame)
@@ -75,6 +77,8 @@ def write_map(
     if len(lengths) != 1 or nside == 0 or n_pixels(nside, nested) != next(iter(lengths)):
         sizes = ", ".join(f"{n}: {len(a)}" for n, a in arrays.items()) or "none"
         raise FormatError(f"no HEALPix maps of one resolution ({sizes})", remedy="each has 12 nside^2 pixels")
+    if not path.absolute().parent.is_dir():
+        raise InputNotFoundError(f"no directory for {str(path)!r}", remedy="make it first")
     if path.exists() and not overwrite:
         raise OutputExistsError(f"{str(path)!r} exists", remedy="name another file, or allow to overwrite it")
     table = fits.BinTableHDU.from_columns(

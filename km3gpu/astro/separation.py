@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from km3gpu import backend as _backend
-from km3gpu.astro.arguments import angles, columns_of, vectors
+from km3gpu.astro.arguments import angles, check_angles, check_units, columns_of, vectors
 from km3gpu.astro.bodies import body_to_local
 from km3gpu.astro.sites import Site
 from km3gpu.errors import ConfigError, FormatError
@@ -32,12 +32,17 @@ def unit_vectors(position: tuple[Any, ...]) -> tuple[Any, Any, Any]:
     ------
     FormatError
         Neither two nor three columns.
+    KernelError
+        Names the first row whose angles cannot be radians, or that is no unit vector; NaN is
+        let through.
     """
     if len(position) == 3:
         shape, columns = columns_of(**dict(zip("xyz", vectors(*position), strict=True)))
+        check_units(*columns)
     elif len(position) == 2:
         lon, lat = angles(*position)
         shape, (lon, lat) = columns_of(longitude=lon, latitude=lat)
+        check_angles(lon, lat, "nan")
         xp = _backend.namespace(lon)
         columns = [xp.cos(lat) * xp.cos(lon), xp.cos(lat) * xp.sin(lon), xp.sin(lat)]
     else:
@@ -62,6 +67,11 @@ def separation(first: tuple[Any, ...], second: tuple[Any, ...]) -> Any:
     -------
     float64 array
         Radians; NaN where a position is NaN.
+
+    Raises
+    ------
+    KernelError
+        Names the first row that is no place on the sky.
     """
     (ax, ay, az), (bx, by, bz) = unit_vectors(first), unit_vectors(second)
     xp = _backend.namespace(ax)

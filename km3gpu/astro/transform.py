@@ -242,7 +242,8 @@ def sky_to_local(
     if len(position) == 2:
         longitude, latitude = angles(*position)
         shape, (t, *where) = columns_of(time_ns=time_ns, longitude=longitude, latitude=latitude)
-        check_angles(where[0], where[1], invalid)
+        names = ("ra", "dec") if frame == "icrs" else ("longitude", "latitude")
+        check_angles(where[0], where[1], invalid, names)
     else:
         x, y, z = numbers(*position)
         shape, (t, *where) = columns_of(real, time_ns=time_ns, x=x, y=y, z=z)

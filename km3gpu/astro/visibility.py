@@ -61,7 +61,7 @@ def visibility(declination: Any, site: Site | str, zenith: tuple[float, float] =
     low, high = _range(zenith)
     (dec,) = angles(declination)
     shape, (dec,) = columns_of(declination=dec)
-    check_angles(0.0 * dec, dec)
+    check_angles(None, dec, names=("", "declination"))
     latitude = _site(site).latitude
     fraction = (_half_arc(dec, latitude, high) - _half_arc(dec, latitude, low)) / math.pi
     return fraction.reshape(shape)

@@ -176,12 +176,18 @@ def _direction(
     if given == (True, True, False, False):
         assert azimuth is not None
         assert zenith is not None
-        return astro.local_of(math.radians(azimuth % 360.0), _polar("zenith", zenith))
+        return astro.local_of(_around("azimuth", azimuth), _polar("zenith", zenith))
     if given == (False, False, True, True):
         assert phi is not None
         assert theta is not None
-        return astro.local_of(math.radians((phi + 180.0) % 360.0), math.pi - _polar("theta", theta))
+        return astro.local_of(_around("phi", phi, 180.0), math.pi - _polar("theta", theta))
     raise typer.BadParameter("give --azimuth and --zenith, or --phi and --theta")
+
+
+def _around(name: str, degrees: float, more: float = 0.0) -> float:
+    if not math.isfinite(degrees):
+        raise typer.BadParameter(f"--{name} {degrees:g} is no angle")
+    return math.radians((degrees + more) % 360.0)
 
 
 def _polar(name: str, degrees: float) -> float:
@@ -192,6 +198,8 @@ def _polar(name: str, degrees: float) -> float:
 
 def _range(zenith: tuple[float, float]) -> tuple[float, float]:
     low, high = (_polar("zenith-range", a) for a in zenith)
+    if low >= high:
+        raise typer.BadParameter(f"--zenith-range {zenith[0]:g} {zenith[1]:g} does not rise")
     return low, high
 
 
@@ -202,7 +210,9 @@ def _livetime(runs: str | None) -> Any:
 
 
 def _save(figure: Any, path: Path) -> None:
-    figure.savefig(path)
+    from km3gpu.plot.lineage import save
+
+    save(figure, path)
     _wrote(path)
 
 

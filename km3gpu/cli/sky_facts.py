@@ -10,7 +10,7 @@ import numpy as np
 from km3gpu import astro
 from km3gpu.astro.separation import body_separation, separation
 from km3gpu.astro.sources import Source, SourceList, bundled
-from km3gpu.astro.tables import table_for
+from km3gpu.astro.tables import FIRST_NS, LAST_NS, table_for
 from km3gpu.astro.times import to_datetime64
 from km3gpu.astro.visibility import Livetime, visibility
 from km3gpu.errors import ConfigError, FormatError
@@ -44,16 +44,21 @@ def time_of(text: str | None) -> int:
     Raises
     ------
     FormatError
-        It is no time.
+        It is no time, or before 1972 or after 2099.
     """
     if text is None:
         return int(np.datetime64("now", "ns").astype(np.int64))
     try:
-        stamp = np.datetime64(text.strip().removesuffix("Z"), "ns")
-        if not np.isnat(stamp):
-            return int(stamp.astype(np.int64))
+        stamp: Any = np.datetime64(text.strip().removesuffix("Z"), "ns")
     except ValueError:
-        pass
+        stamp = None
+    if stamp is not None and not np.isnat(stamp):
+        ns = int(stamp.astype(np.int64))
+        if FIRST_NS <= ns < LAST_NS:
+            return ns
+        raise FormatError(
+            f"{text!r} is not within 1972 to 2099", remedy="UTC has its present form since 1972"
+        )
     raise FormatError(f"{text!r} is no time", remedy="write 2022-10-25T12:00:00 (UTC)")
 
 

@@ -62,6 +62,7 @@ def draw(
     ------
     ConfigError, FormatError, InputNotFoundError
     """
+    from km3gpu.plot.lineage import save
     from km3gpu.plot.sky import Horizon, sky_map
 
     frame_matrix(frame)
@@ -85,7 +86,7 @@ def draw(
         *((ra[good], dec[good]) if nside == 0 else ((), ())),
         frame=frame, counts=counts if nside else None, sources=marked, horizon=horizon, title=title,
     )  # fmt: skip
-    figure.savefig(output)
+    save(figure, output)
     print(output)
     if map_file is not None:
         facts = {"files": ", ".join(Path(f).name for f in files), "events": str(int(good.sum()))}

@@ -59,7 +59,7 @@ def test_quantities():
 def test_bad_rows():
     with pytest.raises(KernelError, match=r"of row 1 is no unit vector \(its length is 2\)"):
         astro.azimuth_zenith(0.0, 0.0, [1.0, 2.0])
-    with pytest.raises(KernelError, match="of row 0 are no angles in radians"):
+    with pytest.raises(KernelError, match="of row 0 cannot be in radians"):
         astro.local_of(180.0, 45.0)
-    with pytest.raises(KernelError, match="of row 2 are no angles in radians"):
+    with pytest.raises(KernelError, match="of row 2 cannot be in radians"):
         astro.horizontal_to_local([0.0, 1.0, 90.0], 0.0, "arca")

@@ -8,7 +8,8 @@ from astropy.coordinates import SkyCoord, angular_separation
 
 from km3gpu import astro
 from km3gpu.astro.separation import body_separation, offsets, separation, shadow
-from km3gpu.errors import ConfigError, FormatError
+from km3gpu.astro.sources import bundled
+from km3gpu.errors import ConfigError, FormatError, KernelError
 
 from .conftest import random_events
 
@@ -25,7 +26,9 @@ def test_as_astropys():
 
 @pytest.mark.parametrize("angle", [0.0, 1e-12, 1e-6, 1.0, np.pi - 1e-9, np.pi])
 def test_small_and_large_angles(angle):
-    assert separation((0.3, 0.2), (0.3, 0.2 + angle)) == pytest.approx(angle, abs=1e-16, rel=1e-4)
+    # along the meridian, over the pole where it goes that far
+    there = (0.3, 0.2 + angle) if 0.2 + angle < np.pi / 2 else (0.3 + np.pi, np.pi - 0.2 - angle)
+    assert separation((0.3, 0.2), there) == pytest.approx(angle, abs=1e-15, rel=1e-4)
 
 
 def test_a_matrix_of_angles():
@@ -67,3 +70,18 @@ def test_the_neighbourhood_of_the_sun():
     assert np.corrcoef(up, higher)[0, 1] > 0.999
     with pytest.raises(ConfigError, match=r"a radius of 10.0 is no angle in radians"):
         shadow("sun", t, *d, "orca", 10.0)
+
+
+def test_what_is_no_place_on_the_sky():
+    here = (np.zeros(3), np.zeros(3))
+    degrees = (np.array([1.0, np.nan, 83.6]), np.array([0.2, 0.2, 0.4]))
+    with pytest.raises(KernelError, match=r"longitude 83.6, latitude 0.4 of row 2 cannot be in radians"):
+        separation(degrees, here)
+    with pytest.raises(KernelError, match=r"of row 2 cannot be in radians"):
+        bundled().nearest(*degrees)
+    with pytest.raises(KernelError, match=r"of row 2 cannot be in radians"):
+        bundled().match(*degrees, 0.1)
+    vectors = (np.array([1.0, np.nan, 1.1]), np.zeros(3), np.zeros(3))
+    with pytest.raises(KernelError, match=r"of row 2 is no unit vector \(its length is 1.1\)"):
+        separation(vectors, (1.0, 0.0, 0.0))
+    assert np.isnan(separation((np.nan, 0.0), (1.0, 0.0)))

@@ -27,7 +27,7 @@ def test_counts_of_events_and_of_positions_are_the_same():
 
 def test_weights_and_rows_without_a_position():
     lon, lat = np.array([0.1, np.nan, 0.1, 3.0]), np.array([0.2, 0.0, 0.2, -1.0])
-    with pytest.raises(KernelError, match="of row 1 are no angles"):
+    with pytest.raises(KernelError, match="of row 1 cannot be in radians"):
         healpix.counts(lon, lat, 4)
     assert healpix.counts(lon, lat, 4, invalid="nan").sum() == 3
     weighed = healpix.counts(lon, lat, 4, weights=[1.0, 10.0, 0.5, 2.0], invalid="nan")

@@ -117,5 +117,5 @@ def test_bad_runs_and_ranges():
             visibility(0.0, "arca", zenith)
     with pytest.raises(ConfigError, match="is no range of angles"):
         visibility(0.0, "arca", (1.0,))
-    with pytest.raises(KernelError, match=r"latitude 45\.0 of row 1"):
+    with pytest.raises(KernelError, match=r"declination 45\.0 of row 1"):
         visibility([0.0, 45.0], "arca")

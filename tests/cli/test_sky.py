@@ -125,7 +125,7 @@ def test_map_of_events(km3gpu, data, tmp_path):
         (("source", "crap", "--site", "arca"), 1, "no source 'crap'; there is: Crab"),
         (("source", "crab", "--site", "arca", "--detector", "x"), 1, "more than one thing"),
         (("visibility", "--site", "arca", "--runs", "none.csv"), 1, "no run list 'none.csv'"),
-        (("visibility", "--site", "arca", "--zenith-range", 90, 20), 1, "they rise from 0"),
+        (("visibility", "--site", "arca", "--zenith-range", 90, 20), 2, "90 20 does not rise"),
         (("visibility", "--site", "arca", "--map", "x.fits", "--nside", 0), 1, "no HEALPix map has nside 0"),
         (("map", "nowhere.root", "--site", "arca"), 1, "nowhere.root"),
         (
@@ -136,6 +136,15 @@ def test_map_of_events(km3gpu, data, tmp_path):
         (("map", "testdata:offline/km3net_offline.root"), 1, "the events are not located yet"),
         (("map", "testdata:offline/numucc.root", "--site", "arca"), 1, "carry no date"),
         (("map", "testdata:offline/km3net_offline.root", "--frame", "fk9"), 1, "no frame 'fk9'"),
+        (("event", "--azimuth", "nan", "--zenith", 9, "--site", "arca"), 2, "--azimuth nan is no angle"),
+        (
+            ("event", "--azimuth", 1, "--zenith", 9, "--site", "arca", "--time", "1969-07-20"),
+            1,
+            "'1969-07-20' is not within 1972 to 2099",
+        ),
+        (("visibility", "Crab", "--site", "arca", "--plot", "no/x.png"), 1, "no directory for 'no/x.png'"),
+        (("visibility", "Crab", "--site", "arca", "--plot", "x.gif2"), 1, "'x.gif2' is no name of a picture"),
+        (("visibility", "Crab", "--site", "arca", "--map", "no/x.fits"), 1, "no directory for 'no/x.fits'"),
     ],
 )
 def test_errors(km3gpu, arguments, code, message, tmp_path, monkeypatch):
