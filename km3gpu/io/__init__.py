@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from km3gpu.io.matching import simulated_events
-from km3gpu.io.source import Source, open, read_origin  # noqa: A004 - km3gpu.open
+from km3gpu.io.origins import read_origin
+from km3gpu.io.source import Source, open  # noqa: A004 - km3gpu.open
 
 __all__ = ["Source", "open", "read_origin", "simulated_events"]

@@ -8,6 +8,7 @@ from km3gpu.backend import Backend
 from km3gpu.chunk import Chunk
 from km3gpu.errors import FormatError
 from km3gpu.io import source
+from km3gpu.io.origins import Columns
 
 __all__ = ["simulated_events"]
 
@@ -15,7 +16,7 @@ _TREE = "E"
 
 
 def simulated_events(
-    chunk: Chunk, simulation: str | None = None, tables: source.Tables = None, columns: source.Columns = None
+    chunk: Chunk, simulation: str | None = None, tables: source.Tables = None, columns: Columns = None
 ) -> Chunk:
     """Read the simulated events that DAQ events were made of.
 
