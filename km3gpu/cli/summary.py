@@ -54,6 +54,7 @@ def summarised(result: RunResult, compiled: float = 0.0) -> dict[str, Any]:
         "stages": dict(total.seconds),
         "compiled": compiled,
         "peak_memory": total.peak_memory,
+        "devices": sorted({r.device for r in result.receipts if r.device}),
         "counters": dict(total.counters),
         "check": checked(total.counters),
         "outputs": {str(p): p.stat().st_size for p in result.outputs},
@@ -106,6 +107,7 @@ def table(summaries: Mapping[str, Mapping[str, Any]]) -> Table:
         rows.append(["of it compiling", *(_seconds(s["compiled"]) for s in runs)])
     rows.append(["wall time", *(_seconds(s["seconds"]) for s in runs)])
     rows.append(["peak memory", *(bytes_text(s["peak_memory"]) for s in runs)])
+    rows.append(["ran on", *(", ".join(s["devices"]) or "-" for s in runs)])
     return grid("", ["", *(f">{title}" for title in summaries)], rows)
 
 
