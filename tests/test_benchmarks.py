@@ -82,3 +82,13 @@ def test_an_unknown_name_lists_those_there_are(capsys, monkeypatch):
 
 def test_every_benchmark_of_the_folder_is_found():
     assert {"calibrate", "import", "io"} <= set(program.names())
+
+
+def test_the_jobs_of_the_pipeline(tmp_path):
+    from benchmarks.bench_pipeline import _overhead, _resume, _scheduler, _year
+
+    rows = [*_overhead(tmp_path / "a", True), _scheduler(tmp_path / "b", 20), _resume(tmp_path / "c", 50)]
+    assert all(row.ours > 0 for row in rows)
+    assert rows[2].kept
+    days = [row.ours for row in _year(1e-7, 1000.0)]
+    assert days == pytest.approx([10e12 * 1e-7 / 86400 / n for n in (1, 100, 1000)])

@@ -8,6 +8,7 @@ record of where the rows came from, as JSON.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ from km3gpu.chunk import Chunk, file_digest
 from km3gpu.errors import FormatError
 from km3gpu.io import sink
 from km3gpu.io.hdf5_chunks import ChunkWriter, Column
+from km3gpu.io.hdf5_objects import put_dataset, put_text
 from km3gpu.io.hdf5file import full_disk_told, write_text
 from km3gpu.table import Ragged, Table
 
@@ -67,14 +69,13 @@ class HDF5Sink:
         """Write one part, without compression (see `Sink.write`)."""
         tables = sink.host_tables(chunk, self.tables)
         # in memory first: HDF5 does not tell a full disk from other faults
-        with h5py.File(path, "w", driver="core", backing_store=False, libver=_LIBVER) as file:
+        image = io.BytesIO()
+        with h5py.File(image, "w", libver=_LIBVER) as file:
             write_text(file, "schema", sink.describe(tables))
             for table in tables.values():
                 _write_table(file, table)
-            file.flush()
-            image = file.id.get_file_image()
         with sink.HashingFile(path) as out:
-            out.write(image)
+            out.write(image.getbuffer())
         return sink.Part({n: len(t) for n, t in tables.items()}, out.size, out.digest)
 
     def merge(self, parts: Sequence[Path], path: Path, provenance: str) -> sink.Part:
@@ -183,7 +184,8 @@ class _Column:
 
 def _write_table(file: h5py.File, table: Table) -> None:
     group = file.create_group(table.name)
-    group.attrs.update(table.attrs)
+    for key, text in table.attrs.items():
+        put_text(group.id, key, text)
     if table.offsets is not None:
         _write_column(group, "offsets", table.offsets, {})
     for name in table.columns:
@@ -199,9 +201,9 @@ def _write_column(group: h5py.Group, name: str, column: Any, about: Mapping[str,
         text = column.text and not isinstance(column.content, Ragged)
         _write_column(inner, "content", column.content, {**about, **({"text": "utf-8"} if text else {})})
         return
-    dataset = group.create_dataset(name, data=column, track_times=False)
-    for key, value in about.items():
-        dataset.attrs[key] = value
+    dataset = put_dataset(group, name, column)
+    for key, text in about.items():
+        put_text(dataset, key, text)
 
 
 def _read_table(group: h5py.Group, about: Mapping[str, Any]) -> Table:

@@ -30,7 +30,9 @@ __all__ = ["ParquetSink", "from_arrow", "to_arrow"]
 
 _ATTRS = b"km3gpu:attrs"
 _ROWS = b"km3gpu:rows"
-_GROUP = 12e6  # bytes of a row group in memory
+_GROUP = 16e6  # bytes of a row group in memory
+_SAMPLE = 256  # values of a column that are looked at ...
+_REPEATS = 0.95  # ... and of which so many may differ where a dictionary pays
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class ParquetSink:
         arrow = to_arrow(tables)
         rows = {n: len(t) for n, t in tables.items()}
         arrow = arrow.replace_schema_metadata({**arrow.schema.metadata, _ROWS: json.dumps(rows)})
-        options = self._options(arrow.schema)
+        options = self._options(arrow.schema, list(_dictionary_columns(arrow)))
         with sink.HashingFile(path) as file, pq.ParquetWriter(file, arrow.schema, **options) as writer:
             # groups of a bounded size, so that reading needs no more than one in memory
             size = max(1, math.ceil(len(arrow) * _GROUP / max(arrow.nbytes, 1)))
@@ -108,14 +110,12 @@ class ParquetSink:
         """Read a part or merged file back into tables."""
         return from_arrow(pq.read_table(path, page_checksum_verification=True))
 
-    def _options(self, schema: pa.Schema) -> dict[str, Any]:
+    def _options(self, schema: pa.Schema, dictionary: Sequence[str] = ()) -> dict[str, Any]:
         levels = self.compression in ("zstd", "gzip")
         return {
             "compression": None if self.compression == "none" else self.compression,
             "compression_level": self.level if levels else None,
-            # identifiers and times over threshold repeat; float columns would
-            # only fill a dictionary to throw it away
-            "use_dictionary": list(_dictionary_columns(schema)),
+            "use_dictionary": list(dictionary),
             "write_statistics": list(_flat_columns(schema)),
             "store_schema": True,
             "write_page_checksum": True,  # so that a flipped bit does not become a number
@@ -250,21 +250,33 @@ def _from_arrow(array: pa.Array, about: Mapping[str, str]) -> Any:
     return np.ascontiguousarray(array.to_numpy(zero_copy_only=False))
 
 
-def _leaves(path: str, kind: pa.DataType) -> Iterator[tuple[str, pa.DataType]]:
-    if pa.types.is_struct(kind):
-        for inner in kind:
-            yield from _leaves(f"{path}.{inner.name}", inner.type)
-    elif pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
-        yield from _leaves(f"{path}.list.element", kind.value_type)
-    else:
-        yield path, kind
+def _dictionary_columns(arrow: pa.Table) -> Iterator[str]:
+    """Name the columns whose values repeat: identifiers, times over threshold, positions of PMTs.
 
-
-def _dictionary_columns(schema: pa.Schema) -> Iterator[str]:
-    for top in schema:
-        for path, kind in _leaves(top.name, top.type):
-            if pa.types.is_large_string(kind) or (pa.types.is_integer(kind) and kind.bit_width <= 32):
+    Others would only fill a dictionary to throw it away.
+    """
+    for top in arrow.schema:
+        for path, values in _values(top.name, _whole(arrow.column(top.name))):
+            if pa.types.is_large_string(values.type):
                 yield path
+            elif len(values) and not pa.types.is_boolean(values.type):
+                # evenly spread, so that neither long events nor sorted columns mislead
+                some = values.to_numpy(zero_copy_only=False)[:: max(1, len(values) // _SAMPLE)]
+                some = np.sort(some)
+                if np.count_nonzero(some[1:] != some[:-1]) < _REPEATS * len(some):
+                    yield path
+
+
+def _values(path: str, array: pa.Array) -> Iterator[tuple[str, pa.Array]]:
+    """Give the innermost values of a column with their paths, as they lie in memory."""
+    kind = array.type
+    if pa.types.is_struct(kind):
+        for i, inner in enumerate(kind):
+            yield from _values(f"{path}.{inner.name}", array.field(i))
+    elif pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        yield from _values(f"{path}.list.element", array.values)
+    else:
+        yield path, array
 
 
 def _flat_columns(schema: pa.Schema) -> Iterator[str]:

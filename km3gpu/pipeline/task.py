@@ -152,7 +152,8 @@ def _run(task: Task, clock: _Clock) -> dict[str, object]:
         chunk = Chunk(task.origin, chunk.tables, task.history, chunk.counters)
     with clock.time("write"):
         outputs = tuple(_write(chunk, sink, task.id, out / "parts") for sink in task.sinks)
-    memory.give_back()
+    if chunk.nbytes > _LARGE:  # it costs the time to ask for the pages again
+        memory.give_back()
     return {
         "outputs": outputs,
         "n_in": n_in,
@@ -165,6 +166,7 @@ def _run(task: Task, clock: _Clock) -> dict[str, object]:
     }
 
 
+_LARGE = 32e6  # bytes of a chunk
 _VERIFIED: set[tuple[str, str, str]] = set()
 
 
