@@ -21,7 +21,6 @@ import numpy as np
 from astropy.coordinates import (
     ICRS,
     AltAz,
-    Attribute,
     BaseCoordinateFrame,
     CartesianRepresentation,
     EarthLocation,
@@ -33,13 +32,12 @@ from astropy.coordinates import (
     UnitSphericalRepresentation,
     frame_transform_graph,
 )
-from astropy.time import Time
 
 from km3gpu.astro import transform as _transform
+from km3gpu.astro.astropy_values import LocationAttribute, astropy_time, earth_location, site_at
 from km3gpu.astro.horizontal import horizontal_to_local, local_to_horizontal
 from km3gpu.astro.sites import Site
-from km3gpu.astro.sites import site as _site
-from km3gpu.astro.times import DAY_NS, utc_ns
+from km3gpu.astro.times import utc_ns
 from km3gpu.errors import FormatError
 
 __all__ = [
@@ -52,60 +50,6 @@ __all__ = [
     "site_at",
     "sky_coord",
 ]
-
-
-def earth_location(place: Site | str) -> EarthLocation:
-    """Give a site as astropy's location.
-
-    Parameters
-    ----------
-    place : Site or str
-    """
-    return EarthLocation.from_geocentric(*_site(place).ecef, unit=u.m)
-
-
-def site_at(location: Any) -> Site:
-    """Give astropy's location as a site, with axes along the UTM grid of its standard zone.
-
-    Parameters
-    ----------
-    location : EarthLocation, Site or str
-
-    Raises
-    ------
-    FormatError
-        It is more than one location, or none.
-    """
-    if isinstance(location, (Site, str)):
-        return _site(location)
-    if not isinstance(location, EarthLocation) or not location.isscalar:
-        raise FormatError(
-            f"{location!r} is not the location of a detector",
-            remedy="give one EarthLocation, a Site, or 'arca', 'orca', 'antares'",
-        )
-    for known in map(_site, ("arca", "orca", "antares")):
-        # exactly that one: latitude and longitude from ECEF have lost a digit
-        if np.allclose(known.ecef, [c.to_value(u.m) for c in location.geocentric], rtol=0, atol=1e-6):
-            return known
-    geodetic = location.geodetic
-    return Site.from_geodetic(
-        geodetic.lat.rad, geodetic.lon.wrap_at(180 * u.deg).rad, geodetic.height.to_value(u.m)
-    )
-
-
-class LocationAttribute(Attribute):  # type: ignore[misc]
-    """A location; sites and their names will do."""
-
-    def convert_input(self, value: Any) -> tuple[Any, bool]:
-        """Give the location, and whether it was something else before."""
-        if value is None or isinstance(value, EarthLocation):
-            return value, False
-        if isinstance(value, (Site, str)):
-            return earth_location(value), True
-        if hasattr(value, "represent_as"):  # what astropy hands over between frames
-            itrs = value.cartesian.xyz
-            return EarthLocation.from_geocentric(*itrs), True
-        raise FormatError(f"{value!r} is not the location of a detector")
 
 
 class LocalFrame(BaseCoordinateFrame):  # type: ignore[misc]
@@ -167,14 +111,6 @@ def _with_distance(names: tuple[str, str], kwargs: dict[str, Any]) -> None:
     if all(kwargs.get(n) is not None for n in names) and "r" not in kwargs:
         shape = np.broadcast_shapes(*(np.shape(getattr(kwargs[n], "value", kwargs[n])) for n in names))
         kwargs["r"] = np.ones(shape) * u.one
-
-
-def astropy_time(time_ns: Any) -> Time:
-    """Give UTC ns since 1970 as astropy's Time, to the nanosecond."""
-    # days and the rest apart: a float64 of seconds is only good to 0.2 us, and days with a
-    # leap second must not be stretched
-    days, rest = np.divmod(time_ns, DAY_NS)
-    return Time(2_440_587.5 + days, 0.0, format="jd", scale="utc") + rest * u.ns
 
 
 def sky_coord(
