@@ -12,7 +12,7 @@ import km3gpu as k3
 from km3gpu.chunk import Origin
 from km3gpu.detector import cherenkov
 from km3gpu.errors import CalibrationError, ConfigError, FormatError
-from km3gpu.stages import Causality, Clean, Isolated, LightSelect, make, truth
+from km3gpu.stages import Causality, Clean, Isolated, LightSelect, make, needed, truth
 from km3gpu.stages.light_select import SOURCE
 from km3gpu.table import Table
 
@@ -256,3 +256,23 @@ def test_what_is_lacking_is_said(daq: k3.Chunk, muons: k3.Chunk) -> None:
 def test_a_wrong_stage_says_what_is_right(name: str, parameters: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         make(name, **parameters)
+
+
+def test_a_plan_of_all_of_them(data: Path, muons: k3.Chunk) -> None:
+    chain = [
+        make("calibrate", detector=str(data / MUON_DETX), force=True, unknown="mark"),
+        make("best_track"),
+        make("coincidences"),
+        make("isolated", radius_m=30.0, mode="mark"),
+        make("light_select", residual_ns=[-50.0, 200.0], road_m=200.0, mode="mark"),
+        make("causality", about="track", mode="mark"),
+        make("clean", radius_m=30.0),
+    ]
+    wanted = needed(chain, "offline")
+    chunk = k3.open(data / MUON).read(list(wanted), wanted)
+    for stage in chain:
+        assert set(stage.writes("offline").get("hits", ())).isdisjoint(wanted["hits"])
+        chunk = stage(chunk)
+    whole = k3.clean(k3.coincidences(muons), 30.0)
+    assert np.array_equal(chunk.hits.flat("t"), whole.hits.flat("t"))
+    assert {"isolated", "on_light", "causal", "residual"} <= set(chunk.hits.columns)
