@@ -68,7 +68,7 @@ _VECTORS_TO_ANGLES = Kernel(
 _ANGLES_TO_VECTORS = Kernel(
     "sky.angles_to_vectors", _turning.angles_to_vectors_block, _turning.angles_to_vectors_blocks,
     (("f8[]",) * 6,),
-    bytes_per_item=40, item="event", registers=48,
+    bytes_per_item=40, item="event", registers=56,
 )  # fmt: skip
 
 KERNELS = (
