@@ -2,7 +2,8 @@
 
 ``python -m benchmarks.gpu_check`` compares every kernel with the CPU at sizes that
 have broken kernels before, times kernels and transfers with the GPU's own clock,
-looks whether copies and work overlap and whether memory grows, and prints a
+looks whether copies and work overlap and whether memory grows, runs a plan on real
+data (with the extra ``demo``) against the same run on the CPU, and prints a
 report to paste into the README.  ``--memcheck`` runs the comparison once more under
 compute-sanitizer.
 
@@ -19,6 +20,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -34,6 +36,7 @@ from km3gpu.errors import Km3GpuError
 from km3gpu.kernels import chain, launch
 from km3gpu.kernels.examples import EXAMPLES, baskets, table_of
 from km3gpu.kernels.lookup import PmtLookup
+from km3gpu.kernels.roofline import CARDS, Card
 
 SIZES = (0, 1, 31, 32, 33, 257, 10_000_000)
 TOY_SIZES = (0, 1, 33)
@@ -53,6 +56,7 @@ class Report:
     transfers: list[dict[str, Any]] = field(default_factory=list)
     chain: dict[str, Any] = field(default_factory=dict)
     memory: dict[str, Any] = field(default_factory=dict)
+    plan: dict[str, Any] = field(default_factory=dict)
     sanitizer: list[dict[str, Any]] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
@@ -104,6 +108,9 @@ def check(
         report.memory = pool_growth(where, n if toy else 10**6, 4 if toy else 1000)
         if report.memory["grows"]:
             report.failures.append(f"the pool grows: {report.memory}")
+        report.plan = plan_run(where, toy)
+        if report.plan.get("parts as on the CPU") is False:
+            report.failures.append(f"a run of a plan differs from the CPU's: {report.plan}")
     if memcheck:
         report.sanitizer = [sanitize(tool) for tool in SANITIZERS]
         report.failures += [
@@ -297,7 +304,65 @@ def sanitize(tool: str) -> dict[str, Any]:
     }
 
 
+# -- a run of a plan ---------------------------------------------------------------
+PLAN = """
+[source]
+files = ["testdata:online/{file}"]
+tree = "KM3NET_EVENT"
+chunk = {chunk}
+[[stage]]
+use = "calibrate"
+detector = "testdata:datx/KM3NeT_00000133_20221025.datx"
+unknown = "mark"
+[[stage]]
+use = "coincidences"
+[[stage]]
+use = "triggers"
+parameters = "{parameters}"
+[[sink]]
+format = "parquet"
+"""
+
+
+def plan_run(where: Backend, toy: bool) -> dict[str, Any]:
+    """Run a plan on this backend, with one and with three workers, and on the CPU; compare all parts."""
+    import km3gpu
+    from km3gpu.errors import MissingExtraError
+    from km3gpu.trigger import sets
+
+    file, chunk = ("km3net_online.root", 1) if toy else ("muon_cc_daqevents.root", 25)
+    found: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        plan = Path(folder, "plan.toml")
+        plan.write_text(PLAN.format(file=file, chunk=chunk, parameters=sets.for_detector(133)))
+
+        def parts(name: str, **options: Any) -> list[str]:
+            begin = time.perf_counter()
+            result = km3gpu.run(plan, out=Path(folder, name), show=False, catalogue="none", **options)
+            found[f"seconds {name}"] = round(time.perf_counter() - begin, 3)
+            return [r.outputs[0].digest for r in result.receipts]
+
+        try:
+            with on_cpu():
+                expected = parts("on the CPU", backend="cpu")
+        except MissingExtraError as error:
+            return {"not run": str(error)}
+        parts("to compile", backend=where.name)
+        same = [parts("here", backend=where.name) == expected]
+        if where.name == "cuda":
+            same.append(parts("here, three workers", backend=where.name, workers=3) == expected)
+    return {"file": file, "parts": len(expected), "parts as on the CPU": all(same), **found}
+
+
 # -- the report ---------------------------------------------------------------------
+def known_card(name: str) -> Card | None:
+    """Find the maker's figures for a GPU by its name."""
+    words = name.replace("-", " ").split()
+    return next(
+        (c for c in CARDS if all(w in words for w in c.name.split()[: 3 if "RTX" in c.name else 1])), None
+    )
+
+
 def markdown(report: Report, where: Backend) -> str:
     """Write the report as Markdown."""
     gpu = report.machine["gpu"]
@@ -316,16 +381,19 @@ def markdown(report: Report, where: Backend) -> str:
     if worst and worst["largest_difference"] > 0:
         out.append(f"Largest difference of a float: {worst['largest_difference']:.2g} ({worst['module']}).")
     if report.kernels:
-        out += ["", "| kernel | item | n | ms | spread | M items/s | GB/s |", "|---|---|---|---|---|---|---|"]
+        card = known_card(name)
+        of = f"% of {card.gigabytes_per_s:g} GB/s" if card else "% of the card's"
+        out += ["", f"| kernel | item | n | ms | spread | M items/s | GB/s | {of} |", "|---" * 8 + "|"]
         out += [
             f"| {k['kernel']} | {k['item']} | {k['n']} | {k['ms']:.3f} | {100 * k['spread']:.0f} % "
-            f"| {k['mitems_per_s']:.4g} | {k['gigabytes_per_s']:.4g} |"
+            f"| {k['mitems_per_s']:.4g} | {k['gigabytes_per_s']:.4g} "
+            f"| {100 * k['gigabytes_per_s'] / card.gigabytes_per_s if card else float('nan'):.2g} |"
             for k in report.kernels
         ]
     if report.transfers:
         out += ["", "| transfer | bytes | GB/s |", "|---|---|---|"]
         out += [f"| {t['what']} | {t['bytes']} | {t['gigabytes_per_s']:.3g} |" for t in report.transfers]
-    for title, found in (("Chain", report.chain), ("Memory", report.memory)):
+    for title, found in (("Chain", report.chain), ("Memory", report.memory), ("Plan", report.plan)):
         if found:
             out += ["", f"{title}:", *(f"- {key}: {value}" for key, value in found.items())]
     out += [f"- compute-sanitizer {s['tool']}: {s['said']}" for s in report.sanitizer]

@@ -215,8 +215,10 @@ def _run_cuda(kernel: Kernel, where: str, n: int, args: tuple[Any, ...]) -> int:
     slot = xp.full(1, NONE, dtype=np.int64)
     grid, size = grid_of(kernel, n, simulated=where == "cudasim")
     if where == "cudasim":
+        # the simulator writes every array back, those that are for reading too
+        own = [a.copy() if isinstance(a, np.ndarray) and not a.flags.writeable else a for a in args]
         with _one_simulation:
-            kernel.driver("cuda")[grid, size](n, *args, slot)  # type: ignore[index]
+            kernel.driver("cuda")[grid, size](n, *own, slot)  # type: ignore[index]
     else:
         from numba import cuda
 

@@ -40,10 +40,28 @@ def test_it_runs_through_and_says_what_it_ran_on(where: Where) -> None:
     assert len(report.transfers) % 3 == 0
     assert report.chain["same results"]
     assert report.memory["grows"] is False
+    assert report.plan["parts as on the CPU"] is True
+    assert report.plan["parts"] == 3
     text = gpu_check.markdown(report, place(where))
     assert text.endswith("All is well.")
     assert ("No time in it means anything" in text) == (where.name == "cudasim")
     json.dumps(gpu_check.asdict(report))
+
+
+@pytest.mark.parametrize(
+    ("name", "card"),
+    [
+        ("NVIDIA H100 80GB HBM3", "H100 SXM"),
+        ("NVIDIA A100-SXM4-80GB", "A100 SXM 80 GB"),
+        ("Tesla V100-SXM2-32GB", "V100 SXM2"),
+        ("NVIDIA RTX PRO 6000 Blackwell Server Edition", "RTX PRO 6000 Blackwell"),
+        ("NVIDIA RTX A6000", None),
+        ("none: numba's CUDA simulator", None),
+    ],
+)
+def test_cards_are_known_by_name(name: str, card: str | None) -> None:
+    found = gpu_check.known_card(name)
+    assert (found and found.name) == card
 
 
 @pytest.mark.usefixtures("few")
