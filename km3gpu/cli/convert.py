@@ -158,6 +158,10 @@ def convert(
     if len(set(source.paths)) < len(source.paths):
         twice = next(p for p in source.paths if source.paths.count(p) > 1)
         raise ConfigError(f"{twice!r} is named twice", remedy="name each input once")
+    if not source.tables:
+        raise ConfigError(
+            "no tables of events", where=source.paths[0], remedy="see what it holds: km3gpu info"
+        )
     for name in tables:
         if name not in source.tables:
             raise UnknownNameError.of("table", name, source.tables, where=source.paths[0])

@@ -24,7 +24,7 @@ from km3gpu.errors import FormatError
 from km3gpu.io import sink
 from km3gpu.io.hdf5_chunks import ChunkWriter, Column
 from km3gpu.io.hdf5_objects import put_dataset, put_text
-from km3gpu.io.hdf5file import full_disk_told, write_text
+from km3gpu.io.hdf5file import chunk_shape, full_disk_told, write_text
 from km3gpu.table import Ragged, Table
 
 __all__ = ["HDF5Sink"]
@@ -131,7 +131,7 @@ class HDF5Sink:
             name,
             shape=(0, *inner),
             maxshape=(None, *inner),
-            chunks=(_ROWS, *inner),
+            chunks=chunk_shape(_ROWS, like),
             dtype=like.dtype,
             track_times=False,
             **filters,

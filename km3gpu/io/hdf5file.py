@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
+import numpy as np
 
 from km3gpu.errors import DiskFullError, FormatError, Km3GpuError, TruncatedFileError
 from km3gpu.extras import installed, require
 from km3gpu.io.dataset import DataFile
 from km3gpu.io.filebytes import is_url, open_url
 
-__all__ = ["full_disk_told", "open_hdf5", "opened", "write_text"]
+__all__ = ["chunk_shape", "full_disk_told", "open_hdf5", "opened", "write_text"]
+
+_CHUNK = 16 << 20  # bytes of a chunk at most; HDF5 itself ends at 4 GB
 
 
 def open_hdf5(path: str) -> DataFile:
@@ -74,6 +78,13 @@ def opened(path: str) -> Iterator[h5py.File]:
         raise FormatError(
             f"the HDF5 file is damaged: {error}", where=path, remedy="fetch or write it again"
         ) from error
+
+
+def chunk_shape(rows: int, like: np.ndarray | h5py.Dataset) -> tuple[int, ...]:
+    """Give the shape of the chunks of a dataset: `rows` of them, fewer where a row is large."""
+    inner = like.shape[1:]
+    size = max(math.prod(inner) * like.dtype.itemsize, 1)
+    return (max(1, min(rows, _CHUNK // size)), *inner)
 
 
 @contextmanager

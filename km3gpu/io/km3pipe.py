@@ -22,7 +22,7 @@ from km3gpu.backend import Backend
 from km3gpu.chunk import Chunk, file_digest
 from km3gpu.errors import FormatError
 from km3gpu.io import sink
-from km3gpu.io.hdf5file import full_disk_told, open_hdf5, write_text
+from km3gpu.io.hdf5file import chunk_shape, full_disk_told, open_hdf5, write_text
 from km3gpu.io.header import Header
 from km3gpu.io.km3pipe_layout import READS, SPLIT, header_rows, laid_out, table_of
 from km3gpu.io.opened import open_file
@@ -225,7 +225,7 @@ class _Writer:
                 path,
                 shape=(0, *inner),
                 maxshape=(None, *inner),
-                chunks=(_ROWS, *inner),
+                chunks=chunk_shape(_ROWS, values),
                 dtype=values.dtype,
                 track_times=False,
                 **self._filters,

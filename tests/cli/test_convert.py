@@ -140,3 +140,16 @@ def test_the_chain_of_steps_is_carried_on(km3gpu, tmp_path, suffix):
     record = k3.pipeline.provenance.read(two)
     assert record["inputs"][0]["meta"] == first.meta
     assert "JConvertEvt 12.1.0" in km3gpu("info", two).out
+
+
+@pytest.mark.parametrize("kind", ["hdf5", "km3pipe"])
+def test_rows_of_half_a_megabyte(km3gpu, tmp_path, kind):
+    acoustics = "testdata:acoustics/DOM_808956920_CH1_1608751683.bin"
+    assert km3gpu("convert", acoustics, tmp_path / "x.h5", "-f", kind).code == 0
+    before, after = k3.open(acoustics).read(), k3.open(tmp_path / "x.h5").read()
+    assert np.array_equal(before.events.flat("samples"), after.events.flat("samples"))
+
+
+def test_a_file_without_tables(km3gpu, tmp_path):
+    said = km3gpu("convert", "testdata:hdf5/raw_header.h5", tmp_path / "x.parquet").error()
+    assert said.startswith("no tables of events (in ")
