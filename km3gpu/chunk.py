@@ -240,7 +240,7 @@ def code_version() -> str:
 
 
 def file_digest(path: str) -> str:
-    """Compute ``"sha256:<hex>"`` of the bytes of a file or URL; kept until size or mtime change.
+    """Compute ``"sha256:<hex>"`` of the bytes of a file or URL; kept until size or times change.
 
     Raises
     ------
@@ -259,10 +259,10 @@ def file_digest(path: str) -> str:
         stat = Path(path).stat()
     except FileNotFoundError:
         raise InputNotFoundError(f"no file {path!r}", remedy="check the path") from None
-    return _digest(str(path), stat.st_size, stat.st_mtime_ns)
+    return _digest(str(path), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
 
 
 @functools.lru_cache(maxsize=4096)
-def _digest(path: str, size: int, mtime_ns: int) -> str:
+def _digest(path: str, size: int, mtime_ns: int, ctime_ns: int) -> str:
     with open(path, "rb") as f:
         return "sha256:" + hashlib.file_digest(f, "sha256").hexdigest()

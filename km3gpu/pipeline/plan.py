@@ -16,6 +16,7 @@ from typing import Any
 from km3gpu.chunk import Origin, file_digest
 from km3gpu.errors import FormatError, InputNotFoundError, SourceChangedError
 from km3gpu.io.filebytes import file_mark, is_url
+from km3gpu.pipeline.digests import digest_of
 
 __all__ = ["Input", "Plan", "PlannedChunk", "check_input", "identify"]
 
@@ -223,7 +224,7 @@ def identify(path: str, how: str = "content") -> tuple[str, int, int]:
     """
     _, size, written = mark = file_mark(path)
     if how == "content" and not is_url(path):
-        return file_digest(path), size, written
+        return digest_of(path), size, written
     digest = "mark:" + hashlib.sha256(json.dumps(mark).encode()).hexdigest()
     return digest, int(size or 0), written if isinstance(written, int) else 0
 

@@ -10,10 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from km3gpu import io
-from km3gpu.chunk import chunk_id, code_version
+from km3gpu.chunk import Origin, chunk_id, code_version
 from km3gpu.errors import ConfigError
 from km3gpu.io.filebytes import is_url
 from km3gpu.io.opened import open_file
+from km3gpu.io.paths import resolve as paths_of
 from km3gpu.pipeline.checking import check_columns
 from km3gpu.pipeline.datasets import named as name_inputs
 from km3gpu.pipeline.footprint import auto_chunk
@@ -61,7 +62,7 @@ def make_plan(recipe: Recipe, files: Iterable[str] | None = None) -> Plan:
     # absolute, so that the run goes on from any directory
     paths: dict[str, str] = {}
     for label, name in named:
-        for p in io.open(name, tree=recipe.source.tree).paths:
+        for p in paths_of(name):
             path = p if is_url(p) else str(Path(p).absolute())
             if paths.setdefault(path, label) != label:
                 raise ConfigError(
@@ -69,21 +70,19 @@ def make_plan(recipe: Recipe, files: Iterable[str] | None = None) -> Plan:
                     where=recipe.path or None,
                     remedy="let the patterns not overlap",
                 )
+    recipe = _sized(recipe, next(iter(paths)), paths)
     with ThreadPoolExecutor(8) as pool:  # hashing lets go of the GIL
         data = list(pool.map(lambda p: _look(p, recipe, paths[p]), paths))
-    _check_alike([i for i, _ in data], [c for _, c in data])
+    _check_alike([i for i, _, _ in data], [c for _, c, _ in data])
     for sink in recipe.sinks:  # before anything runs: inputs that one output cannot tell apart
         tagged(sink.name, paths.items())
     calibration = dict.fromkeys(f for s in recipe.stages for f in s.inputs())
-    calibration |= dict.fromkeys(str(f) for i, _ in data for *_, f in i.files if f is not None)
-    inputs = [i for i, _ in data] + [_input(p, "calibration") for p in calibration]
+    calibration |= dict.fromkeys(str(f) for i, _, _ in data for *_, f in i.files if f is not None)
+    inputs = [i for i, _, _ in data] + [_input(p, "calibration") for p in calibration]
     chunks = []
     history = recipe.history
-    if recipe.source.chunk == "auto":
-        size = auto_chunk(recipe, data[0][0].kind, data[0][1])
-        recipe = replace(recipe, source=replace(recipe.source, chunk=size))
-    for i, columns in data:
-        for origin in io.open(i.path, tree=i.tree).origins(recipe.source.chunk, columns=columns):
+    for i, _, origins in data:
+        for origin in origins:
             whole = replace(origin, digest=i.digest, uuid=i.uuid)
             chunks.append(PlannedChunk(chunk_id(whole, i.history or history), whole))
     if not chunks:
@@ -104,8 +103,18 @@ def _input(path: str, role: str, how: str = "content") -> Input:
     return Input(path, role, *identify(path, how))
 
 
-def _look(path: str, recipe: Recipe, label: str) -> tuple[Input, dict[str, tuple[str, ...]]]:
-    """Open one data file: what it is, and which of its columns are to be read."""
+def _sized(recipe: Recipe, first: str, labels: Mapping[str, str]) -> Recipe:
+    """Let the first file say how large a chunk is to be, where nobody did."""
+    if recipe.source.chunk != "auto":
+        return recipe
+    one = replace(recipe, source=replace(recipe.source, chunk=1 << 62))
+    about, columns, _ = _look(first, one, labels[first])
+    size = auto_chunk(recipe, about.kind, columns)
+    return replace(recipe, source=replace(recipe.source, chunk=size))
+
+
+def _look(path: str, recipe: Recipe, label: str) -> tuple[Input, dict[str, tuple[str, ...]], list[Origin]]:
+    """Open one data file, once: what it is, which of its columns are to be read, and in what chunks."""
     source = io.open(path, tree=recipe.source.tree)
     dataset = open_file(path).dataset(source.tree)
     hidden = {t: tuple(dataset.hidden(t)) for t in HIDDEN_TABLES if t not in source.tables}
@@ -124,7 +133,7 @@ def _look(path: str, recipe: Recipe, label: str) -> tuple[Input, dict[str, tuple
         meta=tuple(source.meta),
         bytes=dataset.nbytes(columns),
     )
-    return about, columns
+    return about, columns, source.origins(recipe.source.chunk, columns=columns)
 
 
 def choose_columns(
