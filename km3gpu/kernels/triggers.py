@@ -73,7 +73,7 @@ _MIXED = Kernel(
     "triggers.mixed", _showers.mixed_block, _showers.mixed_blocks,
     (
         (
-            "i8[]", *_PLACES, "i8[]", "i4[]", *_PLACES, "f8[]", "i8", "i8", "i8", "i8",
+            "i8[]", "i4[]", *_PLACES, "i8[]", "i4[]", *_PLACES, "f8[]", "i8", "i8", "i8", "i8",
             "u1[]", "i8[]", "i8[]", "u1[]",
         ),
     ),
@@ -210,6 +210,9 @@ def mixed(
 ) -> tuple[Any, Any, Any, Any]:
     """Find sets of single hits that fit the light of a point and match a coincidence.
 
+    Each coincidence is a root, and counts as one hit.  The hits on other modules
+    that match it are reduced to a clique.
+
     Parameters
     ----------
     roots : Sites
@@ -217,7 +220,8 @@ def mixed(
     hits : Sites
         All hits, those of the coincidences among them; the same events.
     number_of_hits, number_of_modules, d_max, t_max_extra, factory_limit, folded
-        As for `shower`, counted in hits; the hits may be earlier than the root.
+        As for `shower`, counted in hits, the root as one; the hits may be earlier
+        than the root.
 
     Returns
     -------
@@ -238,7 +242,7 @@ def mixed(
     first, last, state = xp.empty(n_roots, _I8), xp.empty(n_roots, _I8), xp.empty(n_roots, _U1)
     run(
         _MIXED, where, n_events if where == "cpu" else n_roots,
-        roots.offsets, roots.x, roots.y, roots.z, roots.t,
+        roots.offsets, roots.module, roots.x, roots.y, roots.z, roots.t,
         hits.offsets, hits.module, hits.x, hits.y, hits.z, hits.t, cut,
         int(number_of_hits), int(number_of_modules), int(factory_limit), int(folded),
         found, first, last, state,

@@ -89,7 +89,7 @@ class MXShower:
     Attributes
     ----------
     enabled, number_of_hits, number_of_modules, d_max_m, t_max_extra_ns, factory_limit
-        As for `Shower`, but counted in single hits, those of the root included.
+        As for `Shower`, but counted in single hits of other modules; the root counts as one.
     """
 
     enabled: bool = True

@@ -107,7 +107,6 @@ def sub_events(
             seen, latest, state = run(roots, hits, level2, parameters, may)
             cluster_mask[roots.order[xp.flatnonzero(seen)]] |= xp.uint64(1 << bit)
             keep(name, int(bit), state, lambda r: first[r], lambda r, at=latest: last[at[r]])
-    hit_mask = cluster_mask[level2.of_hit]
     if parameters.mx_shower.enabled:
         bit = Trigger.JTRIGGERMXSHOWER
         sites = kernel.sites(offsets, *(hits[c] for c in ("dom_id", "pos_x", "pos_y", "pos_z", "t")))
@@ -115,9 +114,20 @@ def sub_events(
             roots = _some(roots, may)
             root_event = segments.expand(roots.offsets)
         seen, earliest, latest, state = kernel.mixed(roots, sites, **_limits(parameters.mx_shower))
-        hit_mask[sites.order[xp.flatnonzero(seen)]] |= xp.uint64(1 << bit)
+        begins_mx = xp.flatnonzero(state & (kernel.FOUND | kernel.FACTORY))
+        cluster_mask[roots.order[begins_mx]] |= xp.uint64(1 << bit)
+        begin, end = columns["t_first"][roots.order], columns["t_last"][roots.order]
         t = hits["t"][sites.order]
-        keep("mx", int(bit), state, lambda r: t[earliest[r]], lambda r: t[latest[r]])
+        keep(
+            "mx",
+            int(bit),
+            state,
+            lambda r: xp.minimum(t[earliest[r]], begin[r]),
+            lambda r: xp.maximum(t[latest[r]], end[r]),
+        )
+    hit_mask = cluster_mask[level2.of_hit]
+    if parameters.mx_shower.enabled:
+        hit_mask[sites.order[xp.flatnonzero(seen)]] |= xp.uint64(1 << bit)
     return hit_mask, _sorted(xp, parts), counters
 
 

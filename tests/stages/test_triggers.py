@@ -103,8 +103,11 @@ def test_vetoes_that_were_not_used_to_find_the_rule_confirm_it(data: Path) -> No
     assert n["n_both"]["judged"][:, 2].tolist() == [25, 9, 22, 31]
     assert n["n_found"]["judged"][:, 2].tolist() == [25, 9, 25, 33]
     first = judged.triggers.offsets[there]
-    assert judged.triggers.flat("overlays")[first].tolist() == [6, 1, 2, 8]
-    assert events.events.flat("overlays")[there].tolist() == [6, 0, 2, 8]
+    assert (
+        judged.triggers.flat("overlays")[first].tolist()
+        == events.events.flat("overlays")[there].tolist()
+        == [6, 0, 2, 8]
+    )
 
 
 def test_a2_snapshots_hold_the_coincidences_of_the_stream(data: Path) -> None:
@@ -158,8 +161,9 @@ def test_factory_limit_events_are_found_and_scored_apart(arca: k3.Chunk) -> None
         assert got["agreement"] == 1.0
         assert min(got["efficiency"], got["purity"]) >= 0.95, name
     found = has(arca.events.flat("trigger_mask"), 31)
-    assert found[has(arca.events.flat("stored_trigger_mask"), 31)].all()
-    assert found.sum() <= 60
+    stored = has(arca.events.flat("stored_trigger_mask"), 31)
+    # one event has 97 candidates by our count, and the limit is 100
+    assert ((found & stored).sum(), (found & ~stored).sum()) == (56, 0)
     # the limit is a property of events, not of hits
     assert not has(arca.hits.flat("trigger_mask"), 31).any()
 

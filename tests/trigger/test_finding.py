@@ -46,10 +46,10 @@ def find(*events: dict[str, np.ndarray], parameters: TriggerParameters = PLAIN) 
     return finding.find(*joined(*events), parameters)
 
 
-def test_a_flash_is_one_event_with_all_bits() -> None:
+def test_a_flash_is_one_event() -> None:
     found = find(flash(5))
-    assert found.columns["trigger_mask"].tolist() == [0x16]
-    assert found.event_mask.tolist() == [0x16]
+    assert found.columns["trigger_mask"].tolist() == [0x12]
+    assert found.event_mask.tolist() == [0x12]
     assert found.columns["n_hits"].tolist() == [10]
     assert (found.columns["t_first"][0], found.columns["t_last"][0]) == (1000.0, flash(5)["t"].max())
     assert found.counters["sub_events"] == found.columns["overlays"][0] + 1
@@ -59,7 +59,7 @@ def test_events_are_kept_apart_and_may_be_empty() -> None:
     nothing = {c: v[:0] for c, v in flash(1).items()}
     found = find(nothing, flash(5), nothing, flash(1), flash(4))
     assert np.diff(found.offsets).tolist() == [0, 1, 0, 0, 1]
-    assert found.event_mask.tolist() == [0, 0x16, 0, 0, 0x16]
+    assert found.event_mask.tolist() == [0, 0x12, 0, 0, 0x12]
 
 
 @pytest.mark.parametrize(("apart", "events"), [(900.0, 1), (5000.0, 2)])
@@ -134,6 +134,24 @@ def test_five_thousand_coincidences_in_one_window() -> None:
         assert found.counters[f"{name}_factory"] > 4000
         assert found.counters[f"{name}_capped"] == 0
     assert found.event_mask.tolist() == [0x80000016]
+
+
+def test_mixed_showers_count_their_root_once_and_no_other_hit_of_its_module() -> None:
+    only = PLAIN.evolve(muon={"enabled": False}, shower={"enabled": False})
+    # a coincidence of four on one module, single hits on modules around it
+    around = np.array([[8.0, 0, 0], [-8, 0, 0], [0, 8, 0], [0, -8, 0], [0, 0, 8], [0, 0, -8], [6, 6, 0]])
+    place = np.concatenate((np.zeros((4, 3)), around))
+    t = np.concatenate((1000.0 + np.arange(4), 1030.0 + np.arange(7)))
+    module = np.concatenate((np.full(4, 50), np.arange(7)))
+    channel = np.concatenate((np.arange(4), np.zeros(7)))
+    lit = event(place, t, module, channel)
+    found = find(lit, parameters=only)
+    assert found.event_mask.tolist() == [0x4]
+    # all of its coincidence is triggered with it
+    assert found.columns["n_hits"].tolist() == [11]
+    assert (found.columns["t_first"][0], found.columns["t_last"][0]) == (1000.0, 1036.0)
+    one_less = {c: v[:-1] for c, v in lit.items()}
+    assert find(one_less, parameters=only).event_mask.tolist() == [0]
 
 
 def test_triggers_can_be_switched_off() -> None:

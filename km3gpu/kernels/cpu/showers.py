@@ -117,10 +117,10 @@ def shower_blocks(
 
 @block
 def mixed_block(
-    start, stop, root_offsets, root_x, root_y, root_z, root_t, offsets, module, x, y, z, t,
+    start, stop, root_offsets, root_module, root_x, root_y, root_z, root_t, offsets, module, x, y, z, t,
     cut, least, modules, limit, folded, found, first, last, state,
 ):  # fmt: skip
-    """Find showers of single hits around roots in events ``start`` to ``stop``."""
+    """Find showers of single hits around roots in events ``start`` to ``stop``, on other modules."""
     ok = np.empty(WINDOW_CAP, np.uint8)
     member = np.empty(MOST + 1, np.int64)
     matches = np.empty(MOST * MOST, np.uint8)
@@ -140,16 +140,18 @@ def mixed_block(
             n = end - low
             if n == WINDOW_CAP:
                 state[r] = CAPPED
-            if n < least:
+            if n + 1 < least:
                 continue
             _match_point(
                 ok[:n], x[low:end], y[low:end], z[low:end], t[low:end],
                 root_x[r], root_y[r], root_z[r], root_t[r], cut, folded,
             )  # fmt: skip
+            for i in range(n):
+                ok[i] &= module[low + i] != root_module[r]
             k = count_marked(ok, n)
-            if k < least:
+            if k == 0 or k + 1 < least:
                 continue
-            if k >= limit:
+            if k + 1 >= limit:
                 state[r] |= FACTORY
                 last[r] = low + take_all(ok, n, found[low:end])
                 i = 0
@@ -160,11 +162,11 @@ def mixed_block(
             gather(ok, n, low, member)
             _take_point(x, y, z, t, member, k, cx, cy, cz, ct)
             _point_matches(matches, k, cx, cy, cz, ct, cut, folded)
-            k = reduce_to_clique(matches, k, least, chosen, degree, place)
-            if k < least:
+            k = reduce_to_clique(matches, k, least - 1, chosen, degree, place)
+            if k + 1 < least:
                 continue
             pick(chosen, k, member)
-            if modules > 1 and distinct(chosen, k, module, False, 0) < modules:
+            if modules > 1 and distinct(chosen, k, module, True, root_module[r]) < modules:
                 continue
             state[r] |= FOUND
             first[r] = chosen[0]
@@ -177,7 +179,7 @@ def mixed_block(
 
 @blocks
 def mixed_blocks(
-    n, n_blocks, root_offsets, root_x, root_y, root_z, root_t, offsets, module, x, y, z, t,
+    n, n_blocks, root_offsets, root_module, root_x, root_y, root_z, root_t, offsets, module, x, y, z, t,
     cut, least, modules, limit, folded, found, first, last, state,
 ):  # fmt: skip
     """Find showers of single hits around roots in `n` events, in parallel blocks."""
@@ -185,7 +187,7 @@ def mixed_blocks(
         k = np.int64(b)
         mixed_block(
             k * n // n_blocks, (k + 1) * n // n_blocks,
-            root_offsets, root_x, root_y, root_z, root_t, offsets, module, x, y, z, t,
+            root_offsets, root_module, root_x, root_y, root_z, root_t, offsets, module, x, y, z, t,
             cut, least, modules, limit, folded, found, first, last, state,
         )  # fmt: skip
     return NONE

@@ -141,10 +141,10 @@ def _first_from(t, low, high, earliest):
 
 @cuda.jit
 def mixed(
-    n, root_offsets, root_x, root_y, root_z, root_t, offsets, module, x, y, z, t,
+    n, root_offsets, root_module, root_x, root_y, root_z, root_t, offsets, module, x, y, z, t,
     cut, least, modules, limit, folded, found, first, last, state, slot,
 ):  # fmt: skip
-    """Find showers of single hits, around each of `n` roots."""
+    """Find showers of single hits around each of `n` roots, on other modules."""
     member = cuda.shared.array(MOST, dtype=np.int64)
     px = cuda.shared.array(MOST, dtype=np.float64)
     py = cuda.shared.array(MOST, dtype=np.float64)
@@ -159,6 +159,7 @@ def mixed(
     size = cuda.blockDim.x
     for r in range(cuda.blockIdx.x, n, cuda.gridDim.x):
         e = event_of(root_offsets, r)
+        own = root_module[r]
         rx = root_x[r]
         ry = root_y[r]
         rz = root_z[r]
@@ -170,7 +171,12 @@ def mixed(
         tile = low
         while tile < stop and t[tile] <= latest:
             q = tile + me
-            ok = q < stop and t[q] <= latest and _point_match(x, y, z, t, q, rx, ry, rz, rt, cut, folded)
+            ok = (
+                q < stop
+                and t[q] <= latest
+                and module[q] != own
+                and _point_match(x, y, z, t, q, rx, ry, rz, rt, cut, folded)
+            )
             count = collect(ok, q, flags, member, count)
             tile += size
         kind = NOTHING
@@ -179,14 +185,18 @@ def mixed(
             shared[2] = BIG
             shared[3] = -1
         cuda.syncthreads()
-        if count >= least and count >= limit:
+        if count > 0 and count + 1 >= least and count + 1 >= limit:
             kind = FACTORY
             for q in range(low + me, stop, size):
-                if t[q] <= latest and _point_match(x, y, z, t, q, rx, ry, rz, rt, cut, folded):
+                if (
+                    t[q] <= latest
+                    and module[q] != own
+                    and _point_match(x, y, z, t, q, rx, ry, rz, rt, cut, folded)
+                ):
                     found[q] = 1
                     cuda.atomic.min(shared, 2, np.int32(q - low))
                     cuda.atomic.max(shared, 3, np.int32(q - low))
-        elif count >= least:
+        elif count > 0 and count + 1 >= least:
             for i in range(me, count, size):
                 q = member[i]
                 px[i] = x[q]
@@ -195,9 +205,9 @@ def mixed(
                 pt[i] = t[q]
             cuda.syncthreads()
             _point_rows(matches, degree, place, count, px, py, pz, pt, cut, folded)
-            enough = reduce(matches, count, count, least, degree, place, shared) >= least
+            enough = reduce(matches, count, count, least - 1, degree, place, shared) + 1 >= least
             if enough and modules > 1:
-                enough = distinct(degree, count, member, module, 0, 0, shared) >= modules
+                enough = distinct(degree, count, member, module, 1, own, shared) >= modules
             if enough:
                 kind = FOUND
                 for i in range(me, count, size):

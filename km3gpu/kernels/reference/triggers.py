@@ -179,17 +179,18 @@ def mixed(
         for r in range(roots.offsets[e], roots.offsets[e + 1]):
             near = [
                 q for q in range(sites.offsets[e], sites.offsets[e + 1])
-                if rule(
+                if sites.module[q] != roots.module[r]
+                and rule(
                     float(np.linalg.norm(place[q] - root_place[r])), abs(time[q] - root_time[r]),
                     d_max, t_max_extra,
                 )
             ]  # fmt: skip
-            if len(near) < number_of_hits:
+            if not near or len(near) + 1 < number_of_hits:
                 continue
-            factory = len(near) >= factory_limit
+            factory = len(near) + 1 >= factory_limit
             together = near if factory else clique(near, match)
-            modules = {int(sites.module[q]) for q in together}
-            if factory or (len(together) >= number_of_hits and len(modules) >= number_of_modules):
+            modules = {int(roots.module[r]), *(int(sites.module[q]) for q in together)}
+            if factory or (len(together) + 1 >= number_of_hits and len(modules) >= number_of_modules):
                 found[together] = 1
                 first[r], last[r] = min(together), max(together)
                 state[r] = _FACTORY if factory else _FOUND
