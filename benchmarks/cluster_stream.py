@@ -21,7 +21,7 @@ from km3gpu.kernels.segments import counts_to_offsets
 from km3gpu.stages import noise
 from km3gpu.trigger.background import Background
 
-__all__ = ["RATES", "growth", "level0", "stream"]
+__all__ = ["RATES", "all_cores", "growth", "level0", "stream"]
 
 DATA = Path(km3net_testdata.__file__).parent / "data"
 STREAM = DATA / "online/events_sample.root"
@@ -63,11 +63,11 @@ def stream(repeats: int) -> list[Row]:
         ),
         Row("step: read (inflate, decode)", n / took["read"].cpu, "Mhit/s"),
         Row("step: calibrate, sort, coincidences", n / took["level1"].cpu, "Mhit/s"),
-        _all_cores("L1 timeslices, all cores", parts, lambda p: find(read(p)), n, repeats),
+        all_cores("L1 timeslices, all cores", parts, lambda p: find(read(p)), n, repeats),
     ]  # fmt: skip
 
 
-def _all_cores(name: str, parts: list[Any], work: Callable[[Any], object], n: float, repeats: int) -> Row:
+def all_cores(name: str, parts: list[Any], work: Callable[[Any], object], n: float, repeats: int) -> Row:
     """Work on parts in as many threads as there are cores, one core each; the wall counts."""
     cores = os.cpu_count() or 1
 
@@ -153,7 +153,7 @@ def level0(n_modules: int, repeats: int) -> list[Row]:
         ),
         Row("step: decode", n / took["decode"].cpu, "Mhit/s"),
         Row("step: calibrate, sort, coincidences in one", n / took["level1"].cpu, "Mhit/s"),
-        _all_cores("L0 of ORCA, all cores", parts, lambda p: made.find(*p), n, repeats),
+        all_cores("L0 of ORCA, all cores", parts, lambda p: made.find(*p), n, repeats),
         Row("apart: time, position, axis", n / took["calibrate"].cpu, "Mhit/s"),
         ratio_row(
             "apart: sort and coincidences", took, ours="cluster", peer="numpy", items=n, unit="Mhit/s",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import km3gpu
 from benchmarks import plain_trigger
 from benchmarks.harness import Row, alternate, cpu_time, ratio_row
 from km3gpu.kernels import sites as ticks
+from km3gpu.kernels import threads
 from km3gpu.stages.triggers import hits_for_triggers
 from km3gpu.trigger import finding, sets
 from km3gpu.trigger.clusters import clusters
@@ -66,10 +68,20 @@ def rows(repeats: int) -> list[Row]:
     took = alternate({"ours": lambda: work.ours(work.roots), "peer": work.plain}, min(repeats, 3))
     differ = [int((a != b).sum()) for a, b in zip(work.ours(work.roots), work.plain(), strict=True)]
     slowest = max(min(cpu_time(lambda e=e: work.ours(work.event(e))) for _ in range(3)) for e in range(n))
-    everything = alternate({"ours": lambda: finding.find(work.offsets, work.hits, work.parameters)}, repeats)[
-        "ours"
-    ]
-    total = len(work.roots.t)
+    parameters, offsets, hits = work.parameters, work.offsets, work.hits
+    steps = alternate(
+        {
+            "all": lambda: finding.find(offsets, hits, parameters),
+            "L2 coincidences": lambda: clusters(offsets, hits, parameters),
+            "muon": lambda: muon(work.roots, hits, work.level2, parameters),
+            "shower": lambda: shower(work.roots, hits, work.level2, parameters),
+        },
+        repeats,
+    )
+    cores = os.cpu_count() or 1
+    with threads(cores):
+        wide = alternate({"all": lambda: finding.find(offsets, hits, parameters)}, repeats)["all"]
+    total, millions = len(work.roots.t), len(hits["t"]) / 1e6
     return [
         ratio_row(
             "muon and shower trigger, 250 events", took, limit=5.0, items=n, unit="event/s",
@@ -77,5 +89,13 @@ def rows(repeats: int) -> list[Row]:
             f"{differ[0]} (muon) and {differ[1]} (shower) differ",
         ),
         Row("slowest event", 1e3 * slowest, "ms", limit=50.0, sense="at most"),
-        Row("hits to events, all triggers", len(work.hits["t"]) / 1e6 / everything.cpu, "Mhit/s"),
+        Row(
+            "hits to events, all triggers", n / steps["all"].cpu, "event/s",
+            note=f"one core; {millions / steps['all'].cpu:.2f} Mhit/s, MXShower among them",
+        ),
+        *(Row(f"step: {k}", n / steps[k].cpu, "event/s") for k in ("L2 coincidences", "muon", "shower")),
+        Row(
+            "hits to events, all cores", n / wide.wall, "event/s",
+            note=f"wall time, {cores} threads; CPU time alone {n / wide.cpu:.0f} event/s per core",
+        ),
     ]  # fmt: skip
