@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import runpy
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -146,3 +149,13 @@ def test_shadow():
     assert drawn(figure) > 10_000
     with pytest.raises(ConfigError, match="no event near the moon"):
         shadow_map([], [], "moon")
+
+
+def test_the_example_of_the_sky(tmp_path, monkeypatch, capsys, data):
+    script = Path(__file__).parents[2] / "examples" / "sky_map.py"
+    monkeypatch.setattr(sys, "argv", [str(script), "-o", str(tmp_path / "sky.png")])
+    runpy.run_path(str(script), run_name="__main__")
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 13
+    assert "NGC 1068" in said[1]
+    assert (tmp_path / "sky.png").stat().st_size > 10_000
