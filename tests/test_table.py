@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
+from pathlib import Path
 
 import awkward as ak
 import numpy as np
@@ -195,3 +198,52 @@ def test_dir_and_repr_name_what_is_there():
     table = table_of([2, 0, 1])
     assert {"row", "pos", "flat"} <= set(dir(table))
     assert repr(table) == "<Table hits: 3 rows in 3 events, 3 columns>"
+
+
+ON_A_GPU = """
+import sys, types
+import numpy as np
+from tests import fake_cupy
+
+fake = fake_cupy.make()
+
+class ndarray(fake_cupy.DeviceArray):  # awkward knows arrays of cupy by the name of their module
+    strides = property(lambda self: self.host.strides)
+
+ndarray.__module__ = "cupy"
+
+def asarray(a, dtype=None, **_):
+    assert isinstance(a, ndarray), "a copy to the device that nobody asked for"
+    assert dtype is None or a.dtype == dtype
+    return a
+
+module = types.ModuleType("cupy")
+module.__dict__.update(ndarray=ndarray, asarray=asarray, ascontiguousarray=lambda a: a)
+module.__getattr__ = lambda name: getattr(fake, name)
+sys.modules["cupy"] = module
+
+import awkward as ak
+from km3gpu.table import Ragged, Table
+
+def on_device(values, dtype):
+    return ndarray(np.array(values, dtype))
+
+columns = {"t": on_device([1, 2, 3], "f8"), "tot": on_device([4, 5, 6], "u1")}
+hits = Table("hits", columns, on_device([0, 2, 2, 3], "i8"))
+view = hits.to_awkward()
+assert ak.backend(view) == ak.backend(hits.t) == "cuda"
+assert str(view.type) == "3 * var * {t: float64, tot: uint8}"
+assert view.layout.offsets.data is hits.offsets
+assert view.layout.content.contents[0].data is hits.flat("t")
+lists = Table("x", {"l": Ragged(on_device([0, 1, 3], "i8"), on_device([1, 2, 3], "f4"))})
+assert ak.backend(lists.l) == "cuda"
+assert lists.l.layout.content.data is lists.flat("l").content
+"""
+
+
+def test_awkward_views_of_device_columns_are_the_columns():
+    """Through the protocol: a class that says it is cupy's, as no GPU is at hand."""
+    code = "import sys; sys.path.insert(0, '.')" + ON_A_GPU
+    root = Path(__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
