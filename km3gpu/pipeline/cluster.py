@@ -20,6 +20,7 @@ from km3gpu.errors import BackendError
 from km3gpu.pipeline import gpus
 from km3gpu.pipeline.batch import Jobs
 from km3gpu.pipeline.faults import fault_of
+from km3gpu.pipeline.interrupts import held
 from km3gpu.pipeline.outcome import Outcome, lost
 from km3gpu.pipeline.sealed import run_sealed, seal
 from km3gpu.pipeline.task import Task
@@ -81,7 +82,8 @@ class DistributedRunner:
         if self._jobs is not None:
             scheduler = self._ours.enter_context(self._jobs.cluster)
         elif scheduler == "local":
-            scheduler = self._ours.enter_context(gpus.local_cluster(workers, memory, backend))
+            with held():
+                scheduler = self._ours.enter_context(gpus.local_cluster(workers, memory, backend))
         if isinstance(scheduler, distributed.Client):
             self._client = scheduler
         else:

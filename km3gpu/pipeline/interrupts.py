@@ -8,7 +8,9 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
-__all__ = ["Stop", "watched"]
+__all__ = ["Stop", "held", "watched"]
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stop:
@@ -36,6 +38,20 @@ class Stop:
 
 
 @contextlib.contextmanager
+def held() -> Iterator[None]:
+    """Hold the signals back while the block runs; processes and threads begun in it never see them.
+
+    Ctrl-C in a terminal, and a batch system that ends a job, send them to every
+    process of a run.  The run decides what they mean, and lets workers end their chunks.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
 def watched() -> Iterator[Stop]:
     """Catch the signals while the block runs; only the main thread can, others get none."""
     stop = Stop()
@@ -49,7 +65,7 @@ def watched() -> Iterator[Stop]:
         if stop.signals > 2:
             raise KeyboardInterrupt
 
-    before = {s: signal.signal(s, caught) for s in (signal.SIGINT, signal.SIGTERM)}
+    before = {s: signal.signal(s, caught) for s in _SIGNALS}
     try:
         yield stop
     finally:

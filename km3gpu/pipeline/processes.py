@@ -14,6 +14,7 @@ from collections import deque
 from multiprocessing.connection import Pipe, wait
 
 from km3gpu.pipeline import environment
+from km3gpu.pipeline.interrupts import held
 from km3gpu.pipeline.outcome import Outcome, lost
 from km3gpu.pipeline.sealed import seal
 from km3gpu.pipeline.task import Task
@@ -114,13 +115,14 @@ class _Worker:
     def __init__(self) -> None:
         self.pipe, theirs = Pipe()
         fd = theirs.fileno()
-        self.process = subprocess.Popen(
-            command(fd),
-            pass_fds=(fd,),
-            stdin=subprocess.DEVNULL,
-            stdout=2,  # what a user's stage prints must not get into the run's own output
-            process_group=0,  # Ctrl-C goes to the run, which lets chunks end
-        )
+        with held():
+            self.process = subprocess.Popen(
+                command(fd),
+                pass_fds=(fd,),
+                stdin=subprocess.DEVNULL,
+                stdout=2,  # what a user's stage prints must not get into the run's own output
+                process_group=0,  # Ctrl-C goes to the run, which lets chunks end
+            )
         theirs.close()
         self.tasks: deque[Task] = deque()
         self.last_path = ""
