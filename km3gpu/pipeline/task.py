@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from km3gpu import backend, kernels, streams
+from km3gpu.backend import Backend
 from km3gpu.chunk import Chunk, Origin, code_version
 from km3gpu.errors import BackendError
 from km3gpu.io.sink import Sink
@@ -160,10 +161,15 @@ def _run(task: Task, clock: _Clock) -> dict[str, object]:
         "n_out": chunk.n_events,
         "rows": {n: len(t) for n, t in chunk.tables.items()},
         "bytes_in": bytes_in,
-        "counters": {k: float(v) for k, v in chunk.counters.items()},
+        "counters": {k: float(v) for k, v in chunk.counters.items()} | _pool(where),
         "device": environment.device_name(where.name),
         "environment": environment.store(out / "environments"),
     }
+
+
+def _pool(where: Backend) -> dict[str, float]:
+    """Give the high-water mark of a GPU's memory pool; the merged record keeps the largest."""
+    return {"device/max_pool_bytes": float(where.memory().peak)} if where.name == "cuda" else {}
 
 
 _LARGE = 32e6  # bytes of a chunk

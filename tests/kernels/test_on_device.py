@@ -193,6 +193,8 @@ def test_a_run_gives_the_same_parts_from_streams_of_its_threads(gpu: Any, tmp_pa
     def parts(name: str, **options: Any) -> tuple[list[str], set[str]]:
         result = km3gpu.run(tmp_path / "plan.toml", out=tmp_path / name, show=False, **options)
         assert pq.read_table(result.outputs[0]).num_rows == 3
+        peak = result.total.counters.get("device/max_pool_bytes")
+        assert peak == (None if name == "cpu" else 9.0)  # what the stand-in's pool says
         return [r.outputs[0].digest for r in result.receipts], {r.device for r in result.receipts}
 
     expected, device = parts("cpu", backend="cpu")
