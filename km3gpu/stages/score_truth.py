@@ -17,6 +17,8 @@ from km3gpu.table import Table
 
 __all__ = ["SELECTIONS", "ScoreTruth", "score_truth", "truth_ratios"]
 
+_MARKS = ("clean", "on_light", "causal", "isolated")
+
 SELECTIONS = (
     "all",
     "clusters",
@@ -24,9 +26,10 @@ SELECTIONS = (
     *(f"stored/{name}" for name in BITS),
     "found",
     *(f"found/{name}" for name in BITS),
+    *_MARKS,
 )
 """Selections of hits: all of them, those in coincidences, those with any trigger bit (or one of
-them) that the file holds, and those with a bit that was found."""
+them) that the file holds, those with a bit that was found, and those that stages marked."""
 
 _MADE = ("selection", "n_signal", "n_selected", "n_both")
 
@@ -151,6 +154,9 @@ def _selections(chunk: Chunk) -> Iterator[tuple[str, Any]]:
         yield name, mask != 0
         for trigger, bit in BITS.items():
             yield f"{name}/{trigger}", (mask >> xp.uint64(bit)) & xp.uint64(1) != 0
+    for name in _MARKS:
+        if name in hits:
+            yield name, hits.flat(name)
 
 
 def _add_up(xp: Any, row: dict[str, Any], of: Any) -> dict[str, float]:

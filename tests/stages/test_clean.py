@@ -12,8 +12,9 @@ import km3gpu as k3
 from km3gpu.chunk import Origin
 from km3gpu.detector import cherenkov
 from km3gpu.errors import CalibrationError, ConfigError, FormatError
-from km3gpu.stages import Causality, Clean, Isolated, LightSelect, make, needed, truth
+from km3gpu.stages import Causality, Clean, Isolated, LightSelect, make, needed, score_truth, truth
 from km3gpu.stages.light_select import SOURCE
+from km3gpu.stages.score_truth import truth_ratios
 from km3gpu.table import Table
 
 MUON = "offline/mcv6.0.gsg_muon_highE-CC_50-500GeV.km3sim.jterbr00008357.jorcarec.aanet.905.root"
@@ -66,6 +67,11 @@ def test_cleaning_keeps_the_light_and_drops_the_noise(
     got = kept(chunk, made)
     assert got == pytest.approx((light, noise), abs=0.002)
     assert got[0] > kept(chunk, seeds)[0] + 0.1
+    scored = score_truth(k3.isolated(k3.clean(chunk, radius, mode="mark"), radius, mode="mark"))
+    ratios = truth_ratios(scored.counters, "clean")
+    assert ratios["efficiency"] == pytest.approx(got[0], abs=1e-6)
+    assert ratios["purity"] > truth_ratios(scored.counters, "all")["purity"]
+    assert truth_ratios(scored.counters, "isolated")["efficiency"] < 0.03
     # growing from fewer seeds, or with more asked of a hit, keeps no more of anything
     for stricter in ({"core": 3}, {"min_neighbours": 3}, {"rounds": 1}):
         less = k3.clean(chunk, radius, mode="mark", **stricter).hits.flat("clean")
