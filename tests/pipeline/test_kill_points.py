@@ -95,12 +95,15 @@ def test_kill_points(tmp_path: Path, odd: PlanMaker, workers: int, capfd: pytest
     once = time.perf_counter() - began
     expected = [p.read_bytes() for p in whole.outputs]
     ids = [c.id for c in whole.plan.chunks]
+    environments = provenance.read(whole.out)["environments"]
     killer = Killer(plan, workers, random.Random(SEED))
     rounds = 0
     while sum(killer.kills.values()) < KILLS // 2:
         out = tmp_path / f"out{rounds}"
         killer.until_done(out, 1.2 * once)
         rounds += 1
+        made = provenance.read(out)["environments"]
+        assert made.keys() == environments.keys(), "packages were installed while the test ran"
         assert [(out / p.name).read_bytes() for p in whole.outputs] == expected
         record = provenance.read(out)
         assert (record["status"], record["complete"]) == ("complete", True)

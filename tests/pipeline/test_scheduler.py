@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import distributed
+import psutil
 import pytest
 
 from km3gpu.chunk import Chunk
@@ -133,6 +134,27 @@ def test_scheduler_and_driver_are_killed(tmp_path: Path, odd: PlanMaker, dask: C
     assert result.total.n_out == 250
     statuses = [s["ended"]["status"] for s in provenance.read(out)["sessions"]]
     assert statuses == ["failed", "killed", "complete"]
+
+
+@pytest.mark.parametrize("scheduler", ["local", None])
+def test_signals_to_all_processes_let_chunks_end(
+    tmp_path: Path, odd: PlanMaker, scheduler: str | None
+) -> None:
+    """As Ctrl-C in a terminal, or a batch system that ends a job, sends them."""
+    out = tmp_path / "out"
+    process = start_run(odd(seconds=0.5), out, workers=2, scheduler=scheduler)
+    wait_for_receipts(out, 1)
+    family = [process.pid, *(c.pid for c in psutil.Process(process.pid).children(recursive=True))]
+    assert len(family) >= 3
+    for pid in family:
+        os.kill(pid, signal.SIGTERM)
+    _, err = process.communicate(timeout=120)
+    assert "InterruptedRunError: stopped by SIGTERM" in err
+    lines = [json.loads(line) for line in (out / "journal.jsonl").read_text().splitlines()]
+    kinds = [e["event"] for e in lines]
+    assert kinds.count("receipt") == kinds.count("handed out") < 10
+    assert {e["state"] for e in lines if e["event"] == "receipt"} == {"done"}
+    assert provenance.read(out)["status"] == "interrupted"
 
 
 def test_the_window_bounds_what_is_in_flight(
