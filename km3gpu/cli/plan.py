@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
-# resident memory of a worker, an estimate: the interpreter with its libraries, and
-# what a chunk takes while it is read, calibrated and written
-_BASE, _PER_BYTE = 350e6, 2.5
+# resident memory of a worker with one thread beside the arrays of a chunk: the
+# interpreter with its libraries, compiled kernels, and what sinks write with
+_BASE = 330e6
 
 
 def register(app: typer.Typer) -> None:
@@ -66,7 +66,7 @@ def _plain(recipe: Recipe, plan: Plan) -> dict[str, Any]:
         "sinks": plan.recipe["sinks"],
         "run": asdict(recipe.run),
         "origins": dict(recipe.origins),
-        "memory_per_worker": _BASE + _PER_BYTE * max(sizes),
+        "memory_per_worker": _worker(recipe, plan, max(sizes)),
         "memory_steps": [s._asdict() for s in _footprint(recipe, plan)],
         "chunks": [
             {"id": c.id, "path": c.origin.path, "entries": [c.origin.start, c.origin.stop], "bytes": n}
@@ -84,6 +84,12 @@ def _footprint(recipe: Recipe, plan: Plan) -> tuple[Step, ...]:
         table, _, column = name.partition("/")
         columns[table] = (*columns.get(table, ()), column)
     return footprint(recipe.stages, plan.chunks[0].origin.kind, columns)
+
+
+def _worker(recipe: Recipe, plan: Plan, largest: int) -> float:
+    """Estimate the resident memory of a worker, in bytes, from its largest chunk."""
+    steps = _footprint(recipe, plan)
+    return _BASE + largest / steps[0].left * max(s.highest for s in steps)
 
 
 def _memory(recipe: Recipe, plan: Plan, largest: int) -> Table:
@@ -139,7 +145,7 @@ def _tables(recipe: Recipe, plan: Plan, every: bool) -> list[Any]:
                 ("chunks", f"{len(plan.chunks):,} of {min(counts):,} to {max(counts):,} events"),
                 ("events", f"{plan.n_events:,}"),
                 ("size", f"{bytes_text(statistics.median(sizes))} each, {bytes_text(sum(sizes))} in all"),
-                ("memory", f"about {bytes_text(_BASE + _PER_BYTE * max(sizes))} for each worker"),
+                ("memory", f"about {bytes_text(_worker(recipe, plan, max(sizes)))} for each worker"),
                 ("workers", f"{recipe.run.workers} ({recipe.origins.get('run.workers', 'default')})"),
             ],
         ),

@@ -76,7 +76,7 @@ def footprint(stages: Sequence[Stage], kind: str, columns: Columns) -> tuple[Ste
             made += share * sum(_width(kind, table, c) for c in new)
             there.update((table, c) for c in new)
         scratch = _SCRATCH.get(stage.name, _ANY_SCRATCH)
-        steps.append(Step(stage.name or type(stage).__name__, alive + made + scratch, alive + made))
+        steps.append(Step(stage.title, alive + made + scratch, alive + made))
         alive += made
     return tuple(steps)
 
