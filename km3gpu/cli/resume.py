@@ -16,6 +16,7 @@ from km3gpu.cli.running import (
     RunnerOption,
     Scheduler,
     Threads,
+    Verify,
     Workers,
     reported,
 )
@@ -36,6 +37,7 @@ def register(app: typer.Typer) -> None:
         backend: BackendOption = None,
         memory: Memory = None,
         catalogue: Catalogue = None,
+        verify: Verify = False,
         as_json: AsJson = False,
     ) -> None:
         """Go on with a run that was stopped or killed; chunks that failed are tried again."""
@@ -52,6 +54,7 @@ def register(app: typer.Typer) -> None:
                 backend=backend,
                 memory=memory,
                 catalogue=catalogue,
+                verify=verify or None,
             ),
             as_json,
         )

@@ -18,6 +18,7 @@ from km3gpu.cli.running import (
     RunnerOption,
     Scheduler,
     Threads,
+    Verify,
     Workers,
     reported,
 )
@@ -90,6 +91,7 @@ def register(app: typer.Typer) -> None:
             Progress, typer.Option(help="auto: a bar on a terminal; json: lines on stderr for programs.")
         ] = Progress.AUTO,
         catalogue: Catalogue = None,
+        verify: Verify = False,
         as_json: AsJson = False,
     ) -> None:
         """Run a plan over files, and record where every row came from.
@@ -107,6 +109,7 @@ def register(app: typer.Typer) -> None:
             "backend": backend,
             "memory": memory,
             "catalogue": catalogue,
+            "verify": verify or None,
         }
         size = int(chunk) if chunk and chunk.isdigit() else chunk
         recipe = read_recipe(plan, source={"chunk": size}, run=settings)

@@ -22,6 +22,7 @@ __all__ = [
     "RunnerOption",
     "Scheduler",
     "Threads",
+    "Verify",
     "Workers",
     "reported",
 ]
@@ -63,6 +64,10 @@ Threads = Annotated[
 BackendOption = Annotated[Backend | None, typer.Option("--backend", help="Where arrays live.")]
 Memory = Annotated[
     str | None, typer.Option("--memory", metavar="SIZE", help="Limit of a worker's memory ('2 GB').")
+]
+Verify = Annotated[
+    bool,
+    typer.Option("--verify", help="Read all inputs again, before and after they are used: finds bad bytes."),
 ]
 Catalogue = Annotated[
     str | None,

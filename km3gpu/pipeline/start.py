@@ -40,6 +40,7 @@ def run(
     merge: bool | None = None,
     catalogue: str | None = None,
     part: str | None = None,
+    verify: bool | None = None,
     existing: Literal["resume", "update", "replace"] = "resume",
     show: bool | str | None = None,
 ) -> RunResult:
@@ -80,6 +81,8 @@ def run(
         ``"3/100"``: make only the third of a hundred slices of the plan, and do
         not merge.  Slices may run at the same time, into one directory, without
         knowing of each other; `resume` then puts the parts together.
+    verify : bool, optional
+        Read the bytes of all inputs again, before and after they are used.
     existing : {"resume", "update", "replace"}
         What to do in a directory with results: go on with the same plan;
         ``"update"`` also takes another plan, and keeps the chunks that it
@@ -115,6 +118,7 @@ def run(
         "memory": memory,
         "window": window,
         "merge": merge,
+        "verify": verify,
         "catalogue": catalogue,
     }
     recipe = _recipe(plan, call, chunk)
@@ -147,6 +151,7 @@ def resume(
     memory: str | None = None,
     window: int | None = None,
     catalogue: str | None = None,
+    verify: bool | None = None,
     show: bool | str | None = None,
 ) -> RunResult:
     """Go on with the run in a directory, from what lies in it alone.
@@ -159,6 +164,8 @@ def resume(
         Directory of the run.
     workers, runner, scheduler, threads, backend, memory, window, catalogue, show
         As for `run`.
+    verify : bool, optional
+        As for `run`; by default as the run had it.
 
     Returns
     -------
@@ -185,6 +192,7 @@ def resume(
         "memory": memory,
         "window": window,
         "catalogue": catalogue,
+        "verify": _verified_before(directory) if verify is None else verify,
     }
     made = Recipe.from_json(plan.recipe, str(directory.path / "plan.json"))
     running = config.resolve(RunSettings, environment=os.environ, call=call)
@@ -234,6 +242,12 @@ def _histories(plan: Plan, recipe: Recipe) -> bool:
     """Tell whether the steps are others now than they were: a file of the calibration, say."""
     own = (recipe.history_of(i.label, i.files) != i.history for i in plan.inputs if i.role == "data")
     return plan.history != recipe.history or any(own)
+
+
+def _verified_before(directory: RunDirectory) -> bool | None:
+    """Tell whether an earlier session read its inputs again; None: as the settings say."""
+    asked = any(s.get("settings", {}).get("verify") for s in directory.state().sessions)
+    return True if asked else None
 
 
 def _share(part: str) -> tuple[int, int]:
