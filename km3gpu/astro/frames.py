@@ -8,7 +8,7 @@ time to another always through the sky.
 >>> from km3gpu.astro.frames import LocalFrame
 >>> here = LocalFrame(obstime="2022-10-25T12:00:00", location="orca")
 >>> crab = SkyCoord("05h34m31.9s +22d00m52s").transform_to(here)
->>> round(crab.zenith.deg, 2)
+>>> round(float(crab.zenith.deg), 2)
 103.51
 """
 

@@ -8,6 +8,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from km3gpu import astro
 from km3gpu.astro.sources import Source
@@ -98,7 +99,8 @@ def sky_map(
         if counts is not None:
             image = lay_counts(axes, host(counts), counts_nested, counts_frame or frame, frame)
             bar = figure.add_axes((0.36, 0.085, 0.3, 0.014))
-            figure.colorbar(image, cax=bar, orientation="horizontal", label=counts_label)
+            whole = MaxNLocator(6, integer=True) if host(counts).dtype.kind in "iu" else None
+            figure.colorbar(image, cax=bar, orientation="horizontal", label=counts_label, ticks=whole)
             bar.tick_params(length=2)
             draw_contours(axes, host(counts), counts_nested, counts_frame or frame, frame, credible)
         if horizon is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+
 import astropy.units as u
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from astropy.coordinates import FK5, AltAz, EarthLocation, Galactic, SkyCoord
 from astropy.time import Time
 
 from km3gpu import astro
+from km3gpu.astro import frames
 from km3gpu.astro.frames import LocalFrame, TrackFrame, earth_location, local_direction, site_at, sky_coord
 from km3gpu.errors import FormatError, UnknownNameError
 
@@ -125,3 +128,10 @@ def test_frames_that_do_not_know_where_they_look(missing):
         SkyCoord(here).transform_to("icrs")
     with pytest.raises(FormatError, match=f"a LocalFrame without {missing} does not know"):
         CRAB.transform_to(LocalFrame(**attributes))
+
+
+@pytest.mark.parametrize("module", [astro, frames])
+def test_examples_in_docstrings(module):
+    found = doctest.testmod(module)
+    assert found.attempted > 2
+    assert found.failed == 0

@@ -69,6 +69,13 @@ def test_counts_lie_where_they_are(frame):
     assert np.mean(x) == pytest.approx(-float((lon + np.pi) % (2 * np.pi) - np.pi), abs=0.05)
 
 
+def test_numbers_of_events_are_whole():
+    counts = np.zeros(12 * 4**2, np.int64)
+    counts[7] = 2
+    ticks = sky_map(counts=counts).axes[1].get_xticks()
+    np.testing.assert_array_equal(ticks, [0, 1, 2])
+
+
 def test_a_map_in_other_axes_is_turned():
     nside = 32
     ra, dec = healpix.centres(nside)

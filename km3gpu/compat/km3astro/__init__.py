@@ -16,11 +16,12 @@ kc`` and a script runs as before, but for what was wrong:
 - visibility maps are a formula and not a day in steps of ten minutes, and nothing is
   written into the installed package.
 
-Tables (pandas) are transformed all at once, not row by row.  With the sign of the
-convergence mended in km3astro 0.17.0, events, the Galactic centre and positions
-between frames agree with ours to 0.03 mas; random numbers are the same from the same
-seed.  Its six example scripts run with the import line changed, and so do its own tests
-of these modules but one, which needs a numpy before 2.
+Keywords that km3astro itself calls deprecated (``file0, plot_frame, save`` and others of
+the sky maps) are refused by name.  Tables (pandas) are transformed all at once, not row
+by row.  With the sign of the convergence mended in km3astro 0.17.0, events, the Galactic
+centre and positions between frames agree with ours to 0.03 mas; random numbers are the
+same from the same seed.  Its six example scripts run with the import line changed, and
+so do its own tests of these modules but one, which needs a numpy before 2.
 """
 
 from __future__ import annotations
