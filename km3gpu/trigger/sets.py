@@ -138,15 +138,15 @@ _NAMED = {
             "Fitted, not official: no file of detector 133 holds its trigger parameters. The values"
             " reproduce the trigger flags of simulated events of runs 13339 and 13340 best; they were"
             " chosen on every fourth event without FACTORY_LIMIT (51 events). Well supported: the road"
-            " width (120 to 130 m), the shower's distance (about 250 m) and its 5 hits. Not determined:"
-            " the extra times, the numbers of modules, the muon's distance, 8 or 9 MX hits, an L2 window"
-            " of 10 or 15 ns. The time of an event is what makes snapshots as long as they are, less the"
-            " 20 ns that stored parameters of another detector leave unexplained."
+            " width (120 m), the shower's distance (250 m) and its 5 hits, the 110 m and 8 hits of MXShower"
+            " and its 25 ns of extra time, an L2 window of 10 ns. Not determined: the other extra times, the"
+            " numbers of modules, the muon's distance. The time of an event is what makes snapshots as long"
+            " as they are, less the 20 ns that stored parameters of another detector leave unexplained."
         ),
         l2=Coincidence(2, 10.0, -1.0),
         t_max_event_ns=4110.0,
         shower=Shower(True, 5, 1, 250.0, 20.0, 100),
-        mx_shower=MXShower(True, 8, 3, 110.0, 20.0, 100),
+        mx_shower=MXShower(True, 8, 3, 110.0, 25.0, 100),
         muon=Muon(True, 5, 1, 1000.0, 120.0, 10.0, 20.0, 100),
     ),
 }

@@ -142,7 +142,7 @@ def test_a4_arca_events_that_were_not_used_to_choose(
     # every fourth was looked at when the parameters were chosen
     held_out = np.delete(plain, np.arange(0, 202, 4))
     assert len(held_out) == 151
-    floors = {"3DMuon": (0.93, 0.92), "3DShower": (0.94, 0.94), "MXShower": (0.88, 0.88)}
+    floors = {"3DMuon": (0.93, 0.92), "3DShower": (0.94, 0.94), "MXShower": (0.91, 0.93)}
     for name, (efficiency, purity) in floors.items():
         k = list(BITS).index(name)
         row = {
@@ -162,8 +162,7 @@ def test_factory_limit_events_are_found_and_scored_apart(arca: k3.Chunk) -> None
         assert min(got["efficiency"], got["purity"]) >= 0.95, name
     found = has(arca.events.flat("trigger_mask"), 31)
     stored = has(arca.events.flat("stored_trigger_mask"), 31)
-    # one event has 97 candidates by our count, and the limit is 100
-    assert ((found & stored).sum(), (found & ~stored).sum()) == (56, 0)
+    np.testing.assert_array_equal(found, stored)
     # the limit is a property of events, not of hits
     assert not has(arca.hits.flat("trigger_mask"), 31).any()
 
