@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -82,8 +83,8 @@ def facts(title: str, pairs: Iterable[tuple[str, object]]) -> RenderableType:
 
 
 def print_json(value: Any) -> None:
-    """Print `value` as JSON; numpy scalars and arrays as plain numbers and lists."""
-    print(json.dumps(value, indent=1, default=_plain, ensure_ascii=False))
+    """Print `value` as JSON; arrays as lists, what is no finite number as null."""
+    print(json.dumps(_strict(value), indent=1, ensure_ascii=False, allow_nan=False))
 
 
 def bytes_text(n: float) -> str:
@@ -95,7 +96,14 @@ def bytes_text(n: float) -> str:
     return f"{n:.3g} TB"
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    return value.tolist() if isinstance(value, np.ndarray) else str(value)
+def _strict(value: Any) -> Any:
+    """Give plain values that every reader of JSON takes: NaN and infinity are none."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        value = value.tolist()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(k): _strict(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_strict(v) for v in value]
+    return value if value is None or isinstance(value, (str, int, bool)) else str(value)
