@@ -111,6 +111,14 @@ def _register_replay(prov: typer.Typer) -> None:
         backend: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
         rtol: Annotated[float, typer.Option(min=0.0, help="Relative tolerance of real numbers.")] = 1e-9,
         atol: Annotated[float, typer.Option(min=0.0, help="Absolute tolerance of real numbers.")] = 1e-9,
+        columns: Annotated[
+            list[str] | None,
+            typer.Option(
+                "--tolerance",
+                metavar="COLUMN=X",
+                help="Tolerance of a column, absolute: hits/t=1e-3, hits/pos_*=1e-6.",
+            ),
+        ] = None,
         keep: Annotated[Path | None, typer.Option(help="Leave the new parts in this directory.")] = None,
         as_json: _AsJson = False,
     ) -> None:
@@ -124,7 +132,8 @@ def _register_replay(prov: typer.Typer) -> None:
         from km3gpu.cli.printing import grid, print_json, show
         from km3gpu.pipeline.replay import replay as again
 
-        found = list(again(run, chunk=chunk, backend=backend, rtol=rtol, atol=atol, keep=keep))
+        each = dict(map(_tolerance, columns or ()))
+        found = list(again(run, chunk=chunk, backend=backend, rtol=rtol, atol=atol, columns=each, keep=keep))
         if as_json:
             print_json([dataclasses.asdict(c) for c in found])
         else:
@@ -132,6 +141,18 @@ def _register_replay(prov: typer.Typer) -> None:
             show(grid("", ("chunk", "part", "is", "columns that differ"), rows))
         if any(c.state not in ("identical", "equal") for c in found):
             raise typer.Exit(1)
+
+
+def _tolerance(text: str) -> tuple[str, float]:
+    """Read ``"hits/t=1e-3"``."""
+    column, _, value = text.partition("=")
+    try:
+        number = float(value)
+    except ValueError:
+        number = -1.0
+    if not column or not number >= 0:
+        raise typer.BadParameter(f"{text!r} is no tolerance, write hits/t=1e-3")
+    return column, number
 
 
 def _register_export(prov: typer.Typer) -> None:
@@ -146,6 +167,7 @@ def _register_export(prov: typer.Typer) -> None:
         ] = None,
     ) -> None:
         """Write the record in the words of others."""
+        from km3gpu.errors import InputNotFoundError
         from km3gpu.pipeline import provenance
         from km3gpu.pipeline.export import prov_json, ro_crate
 
@@ -153,5 +175,7 @@ def _register_export(prov: typer.Typer) -> None:
         text = prov_json(found) if kind is Format.PROV else ro_crate(found, Path(record).resolve().name)
         if out is None:
             print(text)
-        else:
-            out.write_text(text + "\n", encoding="utf-8")
+            return
+        if not out.absolute().parent.is_dir():
+            raise InputNotFoundError(f"no directory for {str(out)!r}", remedy="make it first")
+        out.write_text(text + "\n", encoding="utf-8")

@@ -181,4 +181,6 @@ def read_sheets(path: str) -> dict[str, Sheet]:
                 f"a FITS header that does not make sense: {error}", where=path, remedy="fetch it again"
             ) from error
         at = start + size + -size % BLOCK
+    if at != data.size:
+        raise TruncatedFileError("the FITS file is cut short", where=path, remedy="fetch it again")
     return found

@@ -59,20 +59,23 @@ def _changes(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[Change]:
         yield Change("code", f"git.{key}", x, y)
     yield from _inputs(a["inputs"], b["inputs"])
     yield from _stages(a["stages"], b["stages"])
+    # what is embedded in an output tells neither how nor where it was made
+    whole = all("configuration" in r for r in (a, b))
     for section, place in (
         ("sink", ("recipe", "sinks")),
         ("source", ("recipe", "source")),
         ("setting", ("run",)),
     ):
-        then, now = _at(a.get("configuration", {}), place), _at(b.get("configuration", {}), place)
-        for key, x, y in changes(then, now):
-            yield Change(section, key, x, y)
+        if whole:
+            for key, x, y in changes(_at(a["configuration"], place), _at(b["configuration"], place)):
+                yield Change(section, key, x, y)
     for key, x, y in changes(_environment(a), _environment(b)):
         yield Change("environment", key, x, y)
     yield from _chunks(a["chunks"], b["chunks"])
-    outputs = [{o["name"]: o["digest"] for o in r.get("outputs", [])} for r in (a, b)]
-    for key, x, y in changes(*outputs):
-        yield Change("output", key, x, y)
+    if whole:
+        outputs = [{o["name"]: o["digest"] for o in r["outputs"]} for r in (a, b)]
+        for key, x, y in changes(*outputs):
+            yield Change("output", key, x, y)
 
 
 def _at(node: Any, place: Sequence[str]) -> Mapping[str, Any]:

@@ -15,6 +15,9 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import Any
+from urllib.parse import quote
+
+from km3gpu.io.filebytes import is_url
 
 __all__ = ["prov_json", "ro_crate", "upstream"]
 
@@ -87,16 +90,25 @@ def prov_json(record: Mapping[str, Any]) -> str:
             **{f"km3gpu__{k}": v for k, v in environment.items()},
         )
     inputs = {i["path"]: _input(doc, i) for i in record["inputs"]}
-    calibration = [inputs[i["path"]] for i in record["inputs"] if i["role"] != "data"]
+    calibration = _calibration(record)
     for session in record.get("sessions", []):
         _session(doc, session, code, plan)
     parts = {}
     for chunk in record["chunks"]:
-        parts[chunk["id"]] = _chunk(doc, chunk, inputs[chunk["path"]], calibration, code, plan)
+        files = [inputs[f] for f in calibration.get(chunk["path"], ())]
+        parts[chunk["id"]] = _chunk(doc, chunk, inputs[chunk["path"]], files, code, plan)
     for failure in record.get("failures", []):
         _failure(doc, failure, inputs, code)
     _outputs(doc, record, parts, inputs)
     return json.dumps(doc.data, indent=1)
+
+
+def _calibration(record: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Give the files of the calibration that each data file was made with."""
+    files = [i["path"] for i in record["inputs"] if i["role"] != "data"]
+    data = {i["path"]: {f for *_, f in i.get("files", ())} for i in record["inputs"] if i["role"] == "data"}
+    chosen = set().union(*data.values())  # by a table, for some of the data
+    return {path: [f for f in files if f in own or f not in chosen] for path, own in data.items()}
 
 
 def _input(doc: _Document, i: Mapping[str, Any]) -> str:
@@ -109,6 +121,7 @@ def _input(doc: _Document, i: Mapping[str, Any]) -> str:
         km3gpu__bytes=i["size"],
         km3gpu__uuid=i["uuid"],
         km3gpu__tree=i["tree"],
+        km3gpu__label=i.get("label"),
     )
     before = None
     for n, step in enumerate(upstream(i["meta"])):
@@ -284,11 +297,12 @@ def ro_crate(record: Mapping[str, Any], name: str) -> str:
     ]
     inputs = [
         {
-            "@id": f"file://{i['path']}",
+            "@id": i["path"] if is_url(i["path"]) else f"file://{quote(i['path'])}",
             "@type": "File",
             "name": PurePosixPath(i["path"]).name,
             "contentSize": str(i["size"]),
-            "sha256": i["digest"].partition(":")[2],
+            # a file known by its mark has no digest of its bytes
+            **({"sha256": i["digest"][7:]} if i["digest"].startswith("sha256:") else {}),
         }
         for i in record["inputs"]
     ]
@@ -305,6 +319,9 @@ def ro_crate(record: Mapping[str, Any], name: str) -> str:
         "actionStatus": "http://schema.org/"
         + ("CompletedActionStatus" if record.get("complete", True) else "FailedActionStatus"),
     }
+    user = sessions[0].get("user")
+    if user:
+        action["agent"] = {"@id": "#user"}
     if "time" in sessions[0]:
         action["startTime"] = _time(sessions[0]["time"])
     if "time" in last:
@@ -322,11 +339,12 @@ def ro_crate(record: Mapping[str, Any], name: str) -> str:
             "name": name,
             "description": f"km3gpu run of plan {record['plan']}",
             "datePublished": action.get("endTime") or action.get("startTime") or "",
-            "hasPart": [*ids, {"@id": "provenance.json"}],
+            "hasPart": [*ids, {"@id": "provenance.json"}, *({"@id": i["@id"]} for i in inputs)],
             "mentions": {"@id": action["@id"]},
         },
         {"@id": "provenance.json", "@type": "File", "encodingFormat": "application/json"},
         {"@id": "#km3gpu", "@type": "SoftwareApplication", "name": "km3gpu", "version": record["code"]},
+        *([{"@id": "#user", "@type": "Person", "name": user}] if user else []),
         action,
         *inputs,
         *outputs,
@@ -334,4 +352,8 @@ def ro_crate(record: Mapping[str, Any], name: str) -> str:
     return json.dumps({"@context": "https://w3id.org/ro/crate/1.1/context", "@graph": graph}, indent=1)
 
 
-_MEDIA = {".parquet": "application/vnd.apache.parquet", ".h5": "application/x-hdf5"}
+_MEDIA = {
+    ".parquet": "application/vnd.apache.parquet",
+    ".h5": "application/x-hdf5",
+    ".fits": "application/fits",
+}

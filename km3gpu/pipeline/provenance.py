@@ -8,6 +8,7 @@ same bytes whoever computed them.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from km3gpu.errors import FormatError, InputNotFoundError
@@ -208,19 +210,15 @@ def read(path: str | Path) -> dict[str, Any]:
     if path.is_dir():
         return _of_directory(RunDirectory(path))
     try:
-        with open(path, "rb") as file:
-            start = file.read(8)
+        text = _text(path)
     except FileNotFoundError:
         raise InputNotFoundError(f"no file {str(path)!r}", remedy="check the path") from None
-    if start.startswith(b"PAR1"):
-        text = (pq.read_schema(path).metadata or {}).get(sink.PROVENANCE.encode(), b"")
-    elif start.startswith(b"\x89HDF"):
-        with h5py.File(path, "r") as hdf5:
-            text = hdf5["provenance"][()] if "provenance" in hdf5 else b""
-    elif start.startswith(b"SIMPLE"):
-        text = fitstables.record(read_sheets(str(path)))
-    else:
-        text = path.read_bytes()
+    except PermissionError:
+        raise InputNotFoundError(f"{str(path)!r} may not be read", remedy="ask its owner") from None
+    except (pa.ArrowInvalid, OSError, KeyError) as error:
+        words = " ".join(str(error).split()).rstrip(".")
+        remedy = "it is damaged: fetch or make it again"
+        raise FormatError(f"the file does not read: {words}", where=str(path), remedy=remedy) from error
     try:
         record = json.loads(text)
         found: dict[str, Any] = record if record["format"] == FORMAT else {}
@@ -233,6 +231,23 @@ def read(path: str | Path) -> dict[str, Any]:
     return found
 
 
+def _text(path: Path) -> bytes | str:
+    """Give what may be a record: the file itself, or what is embedded in it."""
+    with open(path, "rb") as file:
+        start = file.read(8)
+        file.seek(0)
+        if start.startswith(b"PAR1"):
+            found: bytes = (pq.read_schema(path).metadata or {}).get(sink.PROVENANCE.encode(), b"")
+            return found
+        if start.startswith(b"\x89HDF"):
+            with h5py.File(path, "r") as hdf5:
+                return bytes(hdf5["provenance"][()]) if "provenance" in hdf5 else b""
+        if start.startswith(b"SIMPLE"):
+            return fitstables.record(read_sheets(str(path)))
+        # a record begins as every JSON object does; other files may be large
+        return file.read() if start.lstrip().startswith(b"{") else b""
+
+
 def _of_directory(directory: RunDirectory) -> dict[str, Any]:
     """Give the record of a run, also of one that still runs, or that was killed."""
     path = directory.path / "provenance.json"
@@ -241,6 +256,7 @@ def _of_directory(directory: RunDirectory) -> dict[str, Any]:
         raise InputNotFoundError(
             f"no record in {str(directory.path)!r}", remedy="name a directory that `km3gpu run` wrote"
         )
-    if path.exists() and (written := read(path)).get("journals") == _sizes(directory):
-        return written
+    with contextlib.suppress(InputNotFoundError, FormatError):  # the journals say the same
+        if (written := read(path)).get("journals") == _sizes(directory):
+            return written
     return build(directory, plan, directory.outputs())

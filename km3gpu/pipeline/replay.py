@@ -7,8 +7,9 @@ compared column by column, within a tolerance.
 
 from __future__ import annotations
 
+import fnmatch
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,22 @@ class Comparison:
     columns: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Tolerance:
+    """What may differ: relative and absolute, and absolute for some columns by name or pattern."""
+
+    rtol: float
+    atol: float
+    columns: Mapping[str, float]
+
+    def of(self, table: str, column: str) -> tuple[float, float]:
+        """Give relative and absolute tolerance of a column."""
+        for pattern, absolute in self.columns.items():
+            if fnmatch.fnmatchcase(f"{table}/{column}", pattern):
+                return 0.0, absolute
+        return self.rtol, self.atol
+
+
 def replay(
     path: str | Path,
     *,
@@ -59,6 +76,7 @@ def replay(
     backend: str = "auto",
     rtol: float = 1e-9,
     atol: float = 1e-9,
+    columns: Mapping[str, float] | None = None,
     keep: str | Path | None = None,
 ) -> Iterator[Comparison]:
     """Make the chunks of a run again and compare.
@@ -74,6 +92,9 @@ def replay(
         Where to make them.
     rtol, atol : float
         Relative and absolute tolerance of floating-point columns.
+    columns : mapping of str to float, optional
+        Absolute tolerance of some columns, instead, by ``table/column`` or a
+        pattern (``"hits/pos_*"``); the first that fits holds.
     keep : str or Path, optional
         Leave the new parts in this directory.
 
@@ -126,7 +147,7 @@ def replay(
                 recipe,
                 directory,
                 out,
-                (rtol, atol),
+                Tolerance(rtol, atol, columns or {}),
             )
 
 
@@ -144,7 +165,7 @@ def _compare(
     recipe: Recipe,
     directory: RunDirectory,
     out: Path,
-    tolerance: tuple[float, float],
+    tolerance: Tolerance,
 ) -> Iterator[Comparison]:
     if new.fault is not None:
         raise RunFailedError(
@@ -166,7 +187,7 @@ def _compare(
         yield Comparison(planned.id, file, state, tuple(c.lstrip("!") for c in columns))
 
 
-def _differing(sink: Sink, a: Path, b: Path, tolerance: tuple[float, float]) -> Iterator[str]:
+def _differing(sink: Sink, a: Path, b: Path, tolerance: Tolerance) -> Iterator[str]:
     """Name the columns that differ; those beyond the tolerance begin with an exclamation mark."""
     one, other = sink.read(a), sink.read(b)
     for name in one.keys() | other.keys():
@@ -176,7 +197,7 @@ def _differing(sink: Sink, a: Path, b: Path, tolerance: tuple[float, float]) -> 
         yield from _table(one[name], other[name], tolerance)
 
 
-def _table(a: Table, b: Table, tolerance: tuple[float, float]) -> Iterator[str]:
+def _table(a: Table, b: Table, tolerance: Tolerance) -> Iterator[str]:
     if set(a.columns) != set(b.columns):
         yield f"!{a.name}: other columns"
         return
@@ -184,7 +205,7 @@ def _table(a: Table, b: Table, tolerance: tuple[float, float]) -> Iterator[str]:
         yield f"!{a.name}: other rows"
         return
     for column in a.columns:
-        within, largest = same_within(a.flat(column), b.flat(column), *tolerance)
+        within, largest = same_within(a.flat(column), b.flat(column), *tolerance.of(a.name, column))
         if largest > 0 or not within:
             yield f"{'' if within else '!'}{a.name}/{column}: {largest:.3g}"
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from pathlib import Path
 
 import prov.model
 import pytest
 
+from km3gpu.chunk import Chunk, Origin
 from km3gpu.cli.main import call
+from km3gpu.io.parquet import ParquetSink
 
 PLAN = """
 [source]
@@ -95,7 +98,8 @@ def test_progress_for_programs(km3gpu, plan, tmp_path):
     assert said.code == 0
     events = [json.loads(line) for line in said.err.splitlines()]
     assert [e["done"] for e in events if e["event"] == "chunk"] == [100, 200, 250]
-    assert events[-1] == {"event": "step", "what": "merging events.parquet"}
+    assert events[-2] == {"event": "step", "what": "merging events.parquet"}
+    assert (events[0]["event"], events[-1]["event"], events[-1]["chunks"]) == ("began", "ended", 3)
 
 
 def test_verify(km3gpu, run, plan):
@@ -132,8 +136,62 @@ def test_replay(km3gpu, run):
     assert "no chunk 'zz'" in km3gpu("prov", "replay", run, "--chunk", "zz").error()
 
 
+def test_a_run_and_its_output_tell_the_same(km3gpu, run):
+    assert km3gpu("prov", "diff", run, run / "events.parquet").out == "no difference\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "state"),
+    [
+        ((), "different"),
+        (("--tolerance", "hits/t=1e-3"), "equal"),
+        (("--tolerance", "hits/*=1e-3"), "equal"),
+        (("--tolerance", "hits/t=1e-6", "--atol", "1"), "different"),
+    ],
+)
+def test_tolerance_of_a_column(km3gpu, run, tmp_path, given, state):
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    part = min((copy / "parts").iterdir())
+    sink = ParquetSink()
+    tables = sink.read(part)
+    t = tables["hits"].flat("t").copy()
+    t[7] += 1e-4
+    tables["hits"] = tables["hits"].with_columns(t=t)
+    made = sink.write(Chunk(Origin("x", "daq", "E", 0, len(tables["events"])), tables), part)
+    lines = [json.loads(line) for line in (copy / "journal.jsonl").read_text().splitlines()]
+    for output in (o for e in lines if e["event"] == "receipt" for o in e["outputs"]):
+        if output["name"] == part.name:
+            output |= {"digest": made.digest, "bytes": made.bytes}
+    (copy / "journal.jsonl").write_text("".join(json.dumps(e) + "\n" for e in lines))
+    args = ("--rtol", "0", "--chunk", part.name[:8], "--json", *given)
+    (found,) = json.loads(km3gpu("prov", "replay", copy, *args).out)
+    assert found["state"] == state
+    assert found["columns"][0].startswith("hits/t: 0.0001")
+
+
+def test_tolerances_that_are_none(km3gpu, run):
+    for words in ("hits/t", "hits/t=x", "hits/t=-1", "=1"):
+        assert "is no tolerance" in km3gpu("prov", "replay", run, "--tolerance", words).error()
+
+
+@pytest.mark.parametrize("command", ["show", "verify", "export"])
+def test_damaged_records(km3gpu, run, tmp_path, command):
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    (copy / "provenance.json").write_text("{")  # the journals say the same
+    assert km3gpu("prov", command, copy).code == 0
+    good = (copy / "events.parquet").read_bytes()
+    (copy / "events.parquet").write_bytes(good[:-100])
+    assert "does not read" in km3gpu("prov", command, copy / "events.parquet").error()
+    (copy / "plan.json").write_text("rubbish")
+    assert "no plan of km3gpu" in km3gpu("prov", command, copy).error()
+    assert "no run" in km3gpu("top", tmp_path).error()
+
+
 def test_export(km3gpu, run, tmp_path):
     text = km3gpu("prov", "export", run).out
     assert prov.model.ProvDocument.deserialize(io.StringIO(text), format="json").get_records()
     assert km3gpu("prov", "export", run, "--format", "ro-crate", "-o", tmp_path / "crate.json").out == ""
     assert "@graph" in json.loads((tmp_path / "crate.json").read_text())
+    assert "no directory" in km3gpu("prov", "export", run, "-o", tmp_path / "none" / "x.json").error()

@@ -256,7 +256,8 @@ def test_ro_crate(offline: RunResult) -> None:
     assert items["ro-crate-metadata.json"]["conformsTo"]["@id"] == "https://w3id.org/ro/crate/1.1"
     for part in items["./"]["hasPart"]:
         assert part["@id"] in items
-        assert (offline.out / part["@id"]).exists()
+        assert (offline.out / part["@id"].removeprefix("file://")).exists()
+    assert any(part["@id"].startswith("file:///") for part in items["./"]["hasPart"])
     action = items[items["./"]["mentions"]["@id"]]
     assert action["@type"] == "CreateAction"
     assert all(o["@id"] in items for o in [*action["object"], *action["result"]])
