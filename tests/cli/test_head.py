@@ -47,3 +47,20 @@ def test_unknown_names(km3gpu):
     assert "no column 'tod' " in km3gpu("head", DAQ, "hits", "-c", "tod").error()
     assert "no tree 'F' " in km3gpu("head", DAQ, "hits", "--tree", "F").error()
     assert km3gpu("head", DAQ, "hits", "-n", "0").code == 2
+
+
+def test_json_is_strict(km3gpu):
+    """NaN is no JSON: other programs get null."""
+    said = km3gpu("head", "testdata:hdf5/numu_cc_test.h5", "hits", "-n", "1", "--json").out
+
+    def refuse(word: str) -> None:
+        raise AssertionError(word)
+
+    (row,) = json.loads(said, parse_constant=refuse)["rows"]
+    assert row["dir_x"] is None
+    assert row["t"] == 50000077
+
+
+def test_blanks_and_empty_names_do_not_matter(km3gpu):
+    found = json.loads(km3gpu("head", DAQ, "hits", "-n", "1", "-c", "tot, dom_id,", "--json").out)
+    assert found["columns"] == ["tot", "dom_id"]
