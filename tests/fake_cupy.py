@@ -18,11 +18,14 @@ import numpy as np
 # functions that the package asks of cupy; all are in cupy 14.1
 _FUNCTIONS = """
     abs all any arange arccos arctan2 argsort ascontiguousarray bincount broadcast_to clip concatenate cos
-    cumsum diff empty flatnonzero floor full isfinite isin isnan lexsort logical_not maximum minimum nonzero
-    ones repeat rint searchsorted sin sqrt stack take unique where zeros zeros_like
+    cumsum diff empty flatnonzero floor full isfinite isin isnan lexsort logical_not maximum minimum
+    nextafter nonzero ones repeat rint searchsorted sin sqrt stack take unique where zeros zeros_like
 """
 FUNCTIONS = frozenset(_FUNCTIONS.split())
-_METHODS = "astype copy view sum min max any all cumsum ravel argsort sort take repeat mean fill squeeze flatten nonzero round searchsorted dot clip argmax argmin prod std var"
+_METHODS = """
+    astype copy view sum min max any all cumsum ravel argsort sort take repeat
+    mean fill squeeze flatten nonzero round searchsorted dot clip argmax argmin prod std var
+"""
 
 
 def _host(value: Any, what: str) -> Any:
@@ -62,6 +65,7 @@ class DeviceArray(np.lib.mixins.NDArrayOperatorsMixin):
     size = property(lambda self: self.host.size)
     nbytes = property(lambda self: self.host.nbytes)
     flags = property(lambda self: self.host.flags)
+    base = property(lambda self: None if self.host.base is None else DeviceArray(self.host.base))
     T = property(lambda self: DeviceArray(self.host.T))
 
     @property
