@@ -20,6 +20,7 @@ from km3gpu.stages.flag import Flag, flag
 from km3gpu.stages.function import Function
 from km3gpu.stages.healpix import Healpix, healpix
 from km3gpu.stages.light_select import LightSelect, light_select
+from km3gpu.stages.livetime import Livetime, livetime
 from km3gpu.stages.locate import Locate, locate
 from km3gpu.stages.map import Map, map_columns
 from km3gpu.stages.noise import noise
@@ -54,6 +55,7 @@ __all__ = [
     "Healpix",
     "Isolated",
     "LightSelect",
+    "Livetime",
     "Locate",
     "Map",
     "Quality",
@@ -84,6 +86,7 @@ __all__ = [
     "isolated",
     "known",
     "light_select",
+    "livetime",
     "locate",
     "make",
     "map_columns",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -227,3 +228,30 @@ def test_stages_say_all_that_they_make(name: str) -> None:
         new -= {(t, c) for t, x in chunk.tables.items() for c in x.columns}
         assert new <= {(t, c) for t, cs in stage.writes(chunk.source.kind).items() for c in cs}
         chunk = made
+
+
+THREADS = """
+from km3gpu.kernels.launch import n_threads
+def count(chunk):
+    return {}, {"max_threads": n_threads()}
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "threads"),
+    [
+        ({"workers": 2, "threads": 2}, 2),
+        ({"workers": 2}, 1),
+        ({"runner": "threads", "workers": 2, "threads": 2}, 2),
+        ({"threads": 1}, 1),
+    ],
+)
+def test_processes_times_threads_is_a_setting(tmp_path: Path, how: dict[str, object], threads: int) -> None:
+    (tmp_path / "count_threads.py").write_text(THREADS)
+    (tmp_path / "plan.toml").write_text(
+        "[source]\nfiles=['testdata:online/muon_cc_daqevents.root']\nchunk = 70\n"
+        "[[stage]]\nuse='count_threads:count'\n"
+        "[[sink]]\nformat='parquet'\n"
+    )
+    result = run(tmp_path / "plan.toml", out=tmp_path / "out", **how)  # type: ignore[arg-type]
+    assert result.total.counters["count/max_threads"] == min(threads, os.cpu_count() or 1)
