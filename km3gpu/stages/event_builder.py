@@ -16,7 +16,8 @@ from km3gpu.stages.veto import Veto
 from km3gpu.table import Table
 from km3gpu.trigger import sets
 from km3gpu.trigger.parameters import TriggerParameters
-from km3gpu.trigger.stream import StreamEvents, TriggerStream
+from km3gpu.trigger.stream import TriggerStream
+from km3gpu.trigger.stream_events import StreamEvents
 
 __all__ = ["EventBuilder"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 
@@ -45,16 +45,22 @@ class Triggers(Stage):
     parameters : str or TriggerParameters, optional
         Name of a set (``km3gpu.trigger.sets.names()``), or a TOML file.  None
         takes those that the data came with, else the set for its detector.
+    unknown : {"error", "mark"}
+        What happens to hits without a PMT in the detector description: an
+        error, or they take no part (and are counted as unfit).
     """
 
     name: ClassVar[str] = "triggers"
 
     detector: DetectorLike | None = None
     parameters: ParametersLike | None = None
+    unknown: Literal["error", "mark"] = "error"
 
     def __post_init__(self) -> None:
         if isinstance(self.parameters, str) and not self.parameters.endswith(".toml"):
             sets.named(self.parameters)
+        if self.unknown not in ("error", "mark"):
+            raise ConfigError(f"unknown = {self.unknown!r}", remedy="take 'error' or 'mark'")
 
     def inputs(self) -> tuple[str, ...]:
         """Give the files of the detector and of the parameters."""
@@ -78,7 +84,7 @@ class Triggers(Stage):
     def apply(self, chunk: Chunk) -> Result:
         """Add ``trigger_mask`` to hits and events, and the table ``triggers``."""
         parameters = parameters_of(self.parameters, chunk)
-        hits = hits_for_triggers(chunk, self.detector)
+        hits = hits_for_triggers(chunk, self.detector, self.unknown)
         found = finding.find(chunk.hits.offsets, hits, parameters)
         told = {"parameters": parameters.name}
         tables = {
@@ -95,7 +101,10 @@ class Triggers(Stage):
 
 
 def triggers(
-    chunk: Chunk, detector: DetectorLike | None = None, parameters: ParametersLike | None = None
+    chunk: Chunk,
+    detector: DetectorLike | None = None,
+    parameters: ParametersLike | None = None,
+    unknown: Literal["error", "mark"] = "error",
 ) -> Chunk:
     """Run the triggers of the data filter over the hits of a chunk.
 
@@ -106,6 +115,8 @@ def triggers(
     detector : Detector or str, optional
         See `Triggers`.
     parameters : TriggerParameters or str, optional
+        See `Triggers`.
+    unknown : {"error", "mark"}
         See `Triggers`.
 
     Returns
@@ -124,7 +135,7 @@ def triggers(
     CalibrationError
         The hits are not calibrated and there is no detector to do it with.
     """
-    return Triggers(detector=detector, parameters=parameters)(chunk)
+    return Triggers(detector=detector, parameters=parameters, unknown=unknown)(chunk)
 
 
 def parameters_of(given: ParametersLike | None, chunk: Chunk | None) -> TriggerParameters:
@@ -162,15 +173,22 @@ def parameters_of(given: ParametersLike | None, chunk: Chunk | None) -> TriggerP
     return sets.named(name)
 
 
-def hits_for_triggers(chunk: Chunk, detector: DetectorLike | None) -> dict[str, Any]:
+def hits_for_triggers(
+    chunk: Chunk, detector: DetectorLike | None, unknown: Policy = "error"
+) -> dict[str, Any]:
     """Give the columns that `finding.find` needs; unfit hits have NaN for their time.
+
+    Parameters
+    ----------
+    chunk, detector, unknown
+        As for `placed_hits`.
 
     Raises
     ------
     CalibrationError
         The hits are not calibrated and there is no detector.
     """
-    columns, fit = placed_hits(chunk, detector)
+    columns, fit = placed_hits(chunk, detector, unknown)
     if not bool(fit.all()):
         columns["t"] = backend.namespace(fit).where(fit, columns["t"], np.nan)
     return columns

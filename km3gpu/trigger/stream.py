@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,36 +29,9 @@ from km3gpu.trigger.finding import any_bit
 from km3gpu.trigger.parameters import TriggerParameters
 from km3gpu.trigger.roots import SubEvents, reach
 from km3gpu.trigger.snapshots import cut_out
+from km3gpu.trigger.stream_events import StreamEvents, joined
 
 __all__ = ["StreamEvents", "TriggerStream"]
-
-
-@dataclass(frozen=True)
-class StreamEvents:
-    """Events that a stream gave out.
-
-    Attributes
-    ----------
-    columns : dict of str to (n_events,) array
-        ``frame_index`` (int64, the first frame that has a hit of the event),
-        ``trigger_counter`` (uint64, from 0), ``trigger_mask`` (uint64),
-        ``overlays`` (uint32), ``t_first, t_last`` (float64, ns since the start
-        of that frame), ``n_triggered`` (int32), ``root_frame`` (int64, the frame
-        of its first root), ``continued`` (bool, it goes on with an event that had
-        become too long).
-    offsets : (n_events + 1,) int64 array
-        Hits of each event.
-    hits : dict of str to (n_hits,) array
-        All columns that the stream was given, ``t`` and ``tdc`` since the start
-        of the event's frame, and ``trigger_mask`` (uint64).
-    """
-
-    columns: dict[str, Any]
-    offsets: Any
-    hits: dict[str, Any]
-
-    def __len__(self) -> int:
-        return len(self.offsets) - 1
 
 
 class TriggerStream:
@@ -167,7 +139,7 @@ class TriggerStream:
         # what is held back must not hold the memory of all the chunk
         for _, _, own in self._waiting:
             own.update({n: c.copy() for n, c in own.items() if c.base is not None})
-        return self._joined(self._take(ready), hits)
+        return joined(self._take(ready), hits)
 
     def close(self) -> StreamEvents:
         """Give the events that are left; the stream may then begin anew with any slice.
@@ -185,7 +157,7 @@ class TriggerStream:
             like = self._buffer.columns
             made.append(self._search(final=True))
         self._last = None
-        return self._joined(made, like)
+        return joined(made, like)
 
     def _count(self, name: str, n: float = 1) -> int:
         before = self.counters.get(name, 0.0)
@@ -311,20 +283,6 @@ class TriggerStream:
         self._count("sub_events", len(some.first))
         return StreamEvents(columns, offsets, hits)
 
-    def _joined(self, parts: list[StreamEvents], like: Mapping[str, Any] | None) -> StreamEvents:
-        """Put events together; with none, give empty columns of the types that there would be."""
-        if len(parts) == 1:
-            return parts[0]
-        if not parts:
-            return _nothing(like)
-        xp = _backend.namespace(parts[0].offsets)
-        counts = xp.concatenate([p.offsets[1:] - p.offsets[:-1] for p in parts])
-        return StreamEvents(
-            {c: xp.concatenate([p.columns[c] for p in parts]) for c in parts[0].columns},
-            segments.counts_to_offsets(counts),
-            {c: xp.concatenate([p.hits[c] for p in parts]) for c in parts[0].hits},
-        )
-
 
 def _merged(a: SubEvents, b: SubEvents) -> SubEvents:
     """Put sub-events in order of time, those of equal times by trigger."""
@@ -334,15 +292,3 @@ def _merged(a: SubEvents, b: SubEvents) -> SubEvents:
     )
     order = xp.lexsort(xp.stack((event.astype(xp.float64), bit.astype(xp.float64), last, first)))
     return SubEvents(event[order], first[order], last[order], bit[order], factory[order])
-
-
-def _nothing(like: Mapping[str, Any] | None) -> StreamEvents:
-    some = next(iter(like.values())) if like else np.zeros(0)
-    xp = _backend.namespace(some)
-    dtypes = {
-        "frame_index": "i8", "trigger_counter": "u8", "trigger_mask": "u8", "overlays": "u4",
-        "t_first": "f8", "t_last": "f8", "n_triggered": "i4", "root_frame": "i8", "continued": "?",
-    }  # fmt: skip
-    hits = {name: column[:0] for name, column in (like or {}).items() if name != "fit"}
-    hits["t"], hits["trigger_mask"] = xp.zeros(0), xp.zeros(0, xp.uint64)
-    return StreamEvents({c: xp.zeros(0, d) for c, d in dtypes.items()}, xp.zeros(1, xp.int64), hits)

@@ -216,6 +216,20 @@ def test_what_cannot_be_is_refused(data: Path, daq: k3.Chunk, orca: k3.Detector)
         score(daq)
 
 
+def test_unknown_modules_can_be_left_out(daq: k3.Chunk, daq_detector: k3.Detector, arca: k3.Chunk) -> None:
+    strange = daq.hits.flat("dom_id").copy()
+    strange[::50] = 7
+    odd = daq.evolve("odd", {"hits": daq.hits.with_columns(dom_id=strange)})
+    with pytest.raises(GeometryError, match=r"1 of \d+ modules of the data .*: 7 "):
+        k3.triggers(odd, daq_detector)
+    made = k3.triggers(odd, daq_detector, unknown="mark")
+    assert made.counters["triggers/hits_unfit"] == (strange == 7).sum()
+    assert not made.hits.flat("trigger_mask")[::50].any()
+    assert 0 < (made.hits.flat("trigger_mask") != 0).sum() < (arca.hits.flat("trigger_mask") != 0).sum()
+    with pytest.raises(ConfigError, match="unknown = 'drop'"):
+        Triggers(unknown="drop")
+
+
 def test_calibrated_hits_need_no_detector(daq: k3.Chunk, daq_detector: k3.Detector, arca: k3.Chunk) -> None:
     own = k3.triggers(k3.calibrate(daq, daq_detector, slewing="none"))
     np.testing.assert_array_equal(own.hits.flat("trigger_mask"), arca.hits.flat("trigger_mask"))

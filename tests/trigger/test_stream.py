@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 from km3gpu.errors import ConfigError, FormatError
 from km3gpu.trigger import finding, sets
 from km3gpu.trigger.snapshots import cut_out
-from km3gpu.trigger.stream import StreamEvents, TriggerStream
+from km3gpu.trigger.stream import TriggerStream
+from km3gpu.trigger.stream_events import StreamEvents
 
 FRAME = 1e8
 N_MODULES = 12
@@ -254,6 +256,24 @@ def test_a_burst_that_never_ends_is_cut_and_memory_stays_bounded() -> None:
     assert max(held) < 1.3 * per_frame
     assert 200 < n_events < 320
     assert stream.counters["cut"] > 0.9 * n_events
+
+
+def test_a_module_at_2_mhz_and_thousands_of_coincidences_at_once_take_bounded_time() -> None:
+    rng = np.random.default_rng(8)
+    glow = rng.uniform(0, 2 * FRAME, 400_000)
+    crowd = 1000.0 + rng.uniform(0, 100, 3000)
+    t = np.concatenate((glow, FRAME + crowd, FRAME + crowd + 2.0))
+    module = np.concatenate((np.zeros(len(glow), int), *[np.arange(3000) % (N_MODULES - 1) + 1] * 2))
+    slices = frames_of(t, module, rng.integers(0, 31, len(t)), 2, 0)
+    begin = time.process_time()
+    events, counters = run(slices, [1])
+    assert time.process_time() - begin < 30.0
+    assert counters["coincidences"] > 6000
+    assert counters["cut"] == 0
+    for name in ("muon", "shower", "mx"):
+        assert counters[f"{name}_capped"] == 0
+    assert [e["frame_index"] for e in events] == [1]
+    assert sum(e["n_triggered"] for e in events) > 5000
 
 
 def test_what_cannot_be_streamed() -> None:
