@@ -203,8 +203,8 @@ def read_recipe(
     for i, section in enumerate(_tables(document, "stage")):
         stages.append(steps.make_stage(section, folder))
         origins[f"stage.{i}.use"] = section.where("use")
-        for f in dataclasses.fields(stages[-1]):
-            origins[f"stage.{i}.{f.name}"] = section.where(f.name) if f.name in section.values else "default"
+        for key in steps.stage_to_json(stages[-1]):  # as a plan file would have them
+            origins[f"stage.{i}.{key}"] = section.where(key) if key in section.values else "default"
     sinks: list[Sink] = []
     for i, section in enumerate(_tables(document, "sink")):
         sink, where = steps.make_sink(section)
