@@ -202,6 +202,16 @@ def test_the_identity_follows_source_parameters_and_files(tmp_path: Path, plan: 
     assert read_recipe(plan(LATE)).history != read_recipe(plan(LATE.replace("4100", "4099"))).history
 
 
+def test_the_record_says_where_each_parameter_came_from(plan: Callable[..., Path]) -> None:
+    origins = read_recipe(plan(LATE)).origins
+    lines = LATE.splitlines()
+    first = next(n for n, line in enumerate(plan(LATE).read_text().splitlines(), 1) if "[[stage]]" in line)
+    for key in ("use", "threshold", "offsets", "km3gpu"):
+        line = next(n for n, text in enumerate(lines) if text.startswith(key)) - lines.index("[[stage]]")
+        assert origins[f"stage.0.{key}"].endswith(f"plan.toml, line {first + line}")
+    assert "stage.0.parameters" not in origins
+
+
 def test_a_module_that_raises_is_finished_and_its_chunk_put_aside(
     tmp_path: Path, plan: Callable[..., Path]
 ) -> None:
