@@ -5,14 +5,16 @@ from __future__ import annotations
 import pickle
 import warnings
 
+import astropy.units as u
 import numpy as np
 import pytest
-from astropy.coordinates import ICRS, Galactic, SkyCoord, get_sun
+from astropy.coordinates import ICRS, AltAz, Galactic, SkyCoord, get_sun
+from astropy.time import Time
 
 from km3gpu import astro
 from km3gpu.errors import FormatError, KernelError, UnknownNameError
 
-from .conftest import horizontal, random_events, separation_mas, to_time
+from .conftest import horizontal, location, random_events, separation_mas, to_time
 
 T = 1_600_000_000 * 10**9
 
@@ -30,6 +32,21 @@ def test_within_a_milliarcsecond_of_astropy(name, n):
     assert far.mean() > 0.999
     assert off[far].max() < 1.0
     assert np.median(off) < 0.02
+
+
+@pytest.mark.parametrize("day", ["2015-06-30", "2016-12-31"])
+def test_days_with_a_leap_second(day):
+    start = int(np.datetime64(day, "ns").astype(np.int64))
+    t = start + np.random.default_rng(7).integers(0, 86_400, 500) * 10**9
+    d = random_events(500, seed=7)[1]
+    site = astro.site("orca")
+    when = Time(t.view("M8[ns]").astype("M8[s]").astype(str), format="isot", scale="utc")
+    azimuth, altitude = astro.local_to_horizontal(*d, site)
+    theirs = AltAz(az=azimuth * u.rad, alt=altitude * u.rad, obstime=when, location=location(site))
+    ours = np.array(astro.local_to_icrs(t, *d, site, vectors=True))
+    off = separation_mas(ours, theirs.transform_to(ICRS()).cartesian.xyz.value)
+    assert np.quantile(off, 0.99) < 0.1
+    np.testing.assert_array_equal(astro.local_to_icrs(when, *d, site, vectors=True), ours)
 
 
 def test_round_trip():
