@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 
 from benchmarks.harness import Row
+from km3gpu.errors import MissingExtraError
 from km3gpu.kernels import cubin, triggers
 from km3gpu.kernels.registry import kernels
 from km3gpu.kernels.roofline import CARDS, Card, roofline
@@ -30,18 +31,19 @@ def rows() -> list[Row]:
     per_hit = background.expected_l1_hz() / background.module_hz()  # coincidences per hit
     passes = math.ceil(math.log2(HITS_PER_FRAME))
     steps: list[tuple[str, str, float]] = [
-        ("decode and calibrate", "calibrate.hits", 1.0),
+        ("decode and calibrate", "fused.snapshot_hits", 1.0),
         (f"sort, {passes} merges", "segments.merge", float(passes)),
         ("mark coincidences", "coincidence.mark", 1.0),
         ("describe coincidences", "coincidence.describe", per_hit),
     ]
-    time_of = _times([name for _, name, _ in steps])
+    best = _best([name for _, name, _ in steps])
     known = {k.name: k for k in kernels()}
     total, total_bytes, made = 0.0, 0.0, []
     for what, name, times in steps:
-        size, ns = known[name].bytes_per_item * times, time_of(name) * times
+        ns, operations = best(name)
+        size, ns = known[name].bytes_per_item * times, ns * times
         total, total_bytes = total + ns, total_bytes + size
-        made.append(_row(what, size, 0, ns))
+        made.append(_row(what, size, operations * times, ns))
     scan_ns, scan = _scan(CARD)
     found = _row("decode, sort, L1, scan", total_bytes, 0, total + per_hit * scan_ns)
     slowest = 6 / LINK
@@ -61,16 +63,14 @@ def _row(what: str, size: float, operations: float, ns: float) -> Row:
     )  # fmt: skip
 
 
-def _times(names: list[str]) -> Callable[[str], float]:
-    """Give the least ns per item of kernels: by bytes, and by operations where the compilers are here."""
+def _best(names: list[str]) -> Callable[[str], tuple[float, float]]:
+    """Give the least ns per item of kernels, and their float64 operations where the compilers are here."""
     known = {k.name: k for k in kernels()}
     try:
         built = {c.kernel: c for c in reversed(cubin.report([CARD.architecture], names))}
-    except Exception as error:  # no compilers: an extra of its own
-        if type(error).__name__ != "MissingExtraError":
-            raise
-        return lambda name: known[name].bytes_per_item / CARD.gigabytes_per_s
-    return lambda name: roofline(known[name], built[name], CARD)
+    except MissingExtraError:
+        return lambda name: (known[name].bytes_per_item / CARD.gigabytes_per_s, 0.0)
+    return lambda name: (roofline(known[name], built[name], CARD), built[name].float64_operations)
 
 
 def _scan(card: Card) -> tuple[float, list[Row]]:

@@ -131,7 +131,7 @@ class Clean(Stage):
 
 @dataclass(frozen=True)
 class Isolated(Stage):
-    """Drop the hits that nothing is near.
+    """Drop the hits that nothing is near: radius-time cleaning without seeds.
 
     Attributes
     ----------
