@@ -11,6 +11,8 @@ from km3gpu.cli.command import command
 
 __all__ = ["listed", "register"]
 
+_SHOWN = 5
+
 
 def register(app: typer.Typer) -> None:
     """Add the command to `app`."""
@@ -20,7 +22,10 @@ def register(app: typer.Typer) -> None:
         run: Annotated[str, typer.Argument(metavar="RUN", help="Directory of a run.")],
         as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with tracebacks.")] = False,
     ) -> None:
-        """List the chunks of a run that failed, with the reason; exits with 3 where there are any."""
+        """List the chunks of a run that failed, with the reason, and how to make each alone.
+
+        Exits with 3 where there are any.
+        """
         from km3gpu.cli.printing import grid, print_json, show
         from km3gpu.errors import RunFailedError
 
@@ -33,7 +38,9 @@ def register(app: typer.Typer) -> None:
                 for f in found
             ]
             show(grid("", ("chunk", "file", "entries", "kind", "why"), rows))
-            show(f"one alone, with its traceback: {found[0]['again']}")
+            show("", "to make one alone, with its traceback:", *(f"  {f['command']}" for f in found[:_SHOWN]))
+            if len(found) > _SHOWN:
+                show("  ...")
         else:
             show(f"no chunk of {run} failed")
         if found:
@@ -51,8 +58,8 @@ def listed(run: str) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        ``id, path, entries, kind, message, traceback, attempt, again``, in the order of the
-        record; ``again`` is the command that makes the chunk alone once more.
+        ``id, path, entries, kind, message, traceback, attempt, command``, in the order of the
+        record; ``command`` is the one that makes the chunk alone once more.
 
     Raises
     ------
@@ -71,7 +78,7 @@ def listed(run: str) -> list[dict[str, Any]]:
             "entries": f["entries"],
             "attempt": f["attempt"],
             **{k: f["fault"][k] for k in ("kind", "message", "traceback")},
-            "again": f"km3gpu prov replay {shlex.quote(run)} --chunk {f['id'][:12]} --debug",
+            "command": f"km3gpu prov replay {shlex.quote(run)} --chunk {f['id'][:12]} --debug",
         }
         for f in last.values()
     ]

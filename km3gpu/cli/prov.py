@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,6 +33,7 @@ def register(app: typer.Typer) -> None:
             str, typer.Argument(metavar="RUN_OR_FILE", help="Directory of a run, or one of its outputs.")
         ],
         chunks: Annotated[bool, typer.Option("--chunks", help="List every chunk.")] = False,
+        inputs: Annotated[bool, typer.Option("--inputs", help="List every input.")] = False,
         picture: Annotated[
             Path | None,
             typer.Option(
@@ -55,13 +56,13 @@ def register(app: typer.Typer) -> None:
         elif as_json:
             printing.print_json(found)
         else:
-            printing.show(tree(record, found, chunks))
+            printing.show(tree(record, found, chunks, inputs))
 
     records.register(prov)
     lineage.register(prov)
 
 
-def tree(name: str, record: Mapping[str, Any], chunks: bool = False) -> Tree:
+def tree(name: str, record: Mapping[str, Any], chunks: bool = False, inputs: bool = False) -> Tree:
     """Lay a record out as a tree.
 
     Parameters
@@ -71,8 +72,8 @@ def tree(name: str, record: Mapping[str, Any], chunks: bool = False) -> Tree:
     record : mapping
         From `km3gpu.pipeline.provenance.read`: of a run, or embedded in an
         output, which has no sessions.
-    chunks : bool
-        List every chunk; else only how many there are.
+    chunks, inputs : bool
+        List every chunk, every input; else only how many there are of many.
     """
     from rich.text import Text
     from rich.tree import Tree
@@ -92,7 +93,7 @@ def tree(name: str, record: Mapping[str, Any], chunks: bool = False) -> Tree:
 
     branch("plan", _plan(record))
     branch("sessions", map(_session, record.get("sessions", [])))
-    branch("inputs", map(_input, record["inputs"]))
+    branch("inputs", _inputs(record["inputs"], inputs))
     branch("stages", map(_stage, record["stages"]))
     branch("environments", (_environment(d, e) for d, e in record["environments"].items()))
     done = record["chunks"]
@@ -124,11 +125,30 @@ def _session(session: Mapping[str, Any]) -> tuple[str, list[str]]:
     took = f" after {ended['seconds']:.1f} s" if "seconds" in ended else ""
     text = f"{_utc(session['time'])}  {ended.get('status', 'killed')}{took} on {session['worker']}"
     said = [" ".join(session["command"])]
+    if session.get("folder"):
+        by = f" by {session['user']}" if session.get("user") else ""
+        said.append(f"in {session['folder']}{by}")
+    said += [f"{k}={v}" for k, v in session.get("variables", {}).items()]
     if session["resumed"]:
         said.append(f"{session['resumed']} chunks were done before")
     if ended.get("error"):
         said.append(ended["error"])
     return text, said
+
+
+_MANY = 8
+
+
+def _inputs(sources: Sequence[Mapping[str, Any]], every: bool) -> Iterable[str | tuple[str, list[str]]]:
+    data = [s for s in sources if s["role"] == "data"]
+    shown = data if every or len(data) <= _MANY else [*data[:2], data[-1]]
+    for n, source in enumerate(shown):
+        if len(shown) < len(data) and n == len(shown) - 1:
+            entries = sum(s["n_entries"] for s in data)
+            words = f"... {len(data) - len(shown):,} more, {entries:,} entries in all"
+            yield f"{words}; km3gpu prov show --inputs lists them"
+        yield _input(source)
+    yield from (_input(s) for s in sources if s["role"] != "data")
 
 
 def _input(source: Mapping[str, Any]) -> tuple[str, list[str]]:

@@ -22,7 +22,7 @@ from typing import Any
 import km3gpu
 from km3gpu import backend
 
-__all__ = ["describe", "device_name", "digest", "git_state", "store", "user_name", "worker_name"]
+__all__ = ["describe", "device_name", "digest", "git_state", "store", "user_name", "variables", "worker_name"]
 
 
 @functools.cache
@@ -86,6 +86,25 @@ def user_name() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return ""
+
+
+def variables() -> dict[str, str]:
+    """Give the environment variables that may change how a run runs, and what job it was."""
+    return {k: v for k, v in sorted(os.environ.items()) if k.startswith(_PREFIXES)}
+
+
+# never the whole environment: it may hold secrets
+_PREFIXES = (
+    "CUDA_",
+    "CUPY_",
+    "KM3GPU_",
+    "NUMBA_",
+    "NVIDIA_VISIBLE",
+    "OMP_",
+    "SLURM_ARRAY_",
+    "SLURM_JOB_ID",
+    "_CONDOR_SLOT",
+)
 
 
 def device_name(name: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -19,6 +20,7 @@ _LANES = 4
 _SINGLE = 3  # up to so many inputs are shown each
 _NAMES = 3  # files named in a box of many
 _SETTINGS = 4
+_HARD = "\u00a0"
 
 
 @dataclass(frozen=True)
@@ -224,9 +226,10 @@ def _outputs(record: Mapping[str, Any]) -> Iterable[Box]:
     made = record.get("outputs", [])
     shown = made if len(made) <= _LANES else made[: _LANES - 1]
     for o in shown:
-        rows = [f"{t.replace('_', ' ')} {n:,}" for t, n in o["rows"].items()]
-        lines = [", ".join(rows[i : i + 3]) for i in range(0, min(len(rows), 6), 3)]
-        yield Box("output", o["name"], (f"{_size(o['bytes'])}, {o['digest'][:23]}", *lines))
+        # words that belong together stay together: textwrap breaks at other spaces only
+        rows = (f"{t} {n:,}".replace("_", " ").replace(" ", _HARD) for t, n in o["rows"].items())
+        lines = [x.replace(_HARD, " ") for x in textwrap.wrap(", ".join(rows), 44)]
+        yield Box("output", o["name"], (f"{_size(o['bytes'])}, {o['digest'][:23]}", *lines[:3]))
     if len(shown) < len(made):
         rest = made[len(shown) :]
         lines = [o["name"] for o in rest[:2]] + (["..."] if len(rest) > 2 else [])

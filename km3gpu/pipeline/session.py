@@ -170,6 +170,7 @@ class Session:
                 "command": sys.argv,
                 "folder": str(Path.cwd()),
                 "user": environment.user_name(),
+                "variables": environment.variables(),
                 "worker": environment.worker_name(),
                 "environment": environment.store(self.directory.path / "environments"),
                 "settings": settings,

@@ -199,7 +199,8 @@ class _Picture:
         )
         self.axes.add_patch(shape)
         left = x - _WIDTH / 2 + _PAD + 2
-        self._text(left, y + _PAD, _cut(box.title, _CHARACTERS - 8), size=9, weight="bold")
+        room = _CHARACTERS - 8 - (len("".join(box.lines)) if box.kind == "upstream" else 0)
+        self._text(left, y + _PAD, _cut(box.title, room), size=9, weight="bold")
         if box.kind == "upstream":
             right = x + _WIDTH / 2 - _PAD
             when = "".join(box.lines)

@@ -9,6 +9,8 @@ import shlex
 import pytest
 
 from km3gpu.cli.main import call
+from km3gpu.cli.printing import show
+from km3gpu.cli.prov import tree
 
 PLAN = """
 [source]
@@ -52,6 +54,26 @@ def test_a_run_has_sessions_and_outputs(km3gpu, run):
     assert " UTC  complete after " in out
     assert "events.parquet  sha256:" in out
     assert "sessions" not in km3gpu("prov", "show", run / "events.parquet").out
+
+
+def test_many_inputs_are_a_few_lines(capsys):
+    inputs = [
+        {
+            "path": f"/d/{n}.root", "role": "data", "digest": "sha256:0", "kind": "daq", "tree": "T",
+            "n_entries": 5, "uuid": "", "meta": [],
+        }
+        for n in range(100)
+    ]  # fmt: skip
+    record = {
+        "plan": "p", "code": "0", "inputs": inputs, "stages": [], "environments": {}, "chunks": [],
+        "missing": [],
+    }  # fmt: skip
+    show(tree("many", record))
+    out = capsys.readouterr().out
+    assert out.count(".root") == 3
+    assert "97 more, 500 entries in all" in out
+    show(tree("many", record, inputs=True))
+    assert capsys.readouterr().out.count(".root") == 100
 
 
 def test_every_chunk(km3gpu, run):
