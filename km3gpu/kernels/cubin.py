@@ -282,7 +282,11 @@ def report(
 
 def kept_in() -> Path:
     """Give the folder where results are kept for this user: ``$XDG_CACHE_HOME/km3gpu/cubins``."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "km3gpu" / "cubins"
+    try:
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    except RuntimeError:  # some containers know no home of the user
+        folder = Path(tempfile.gettempdir())
+    return folder / "km3gpu" / "cubins"
 
 
 def _place(folder: Path, kernel: Kernel, signature: tuple[str, ...], wanted: Iterable[Architecture]) -> Path:

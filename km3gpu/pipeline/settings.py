@@ -48,7 +48,8 @@ class RunSettings:
         Chunks in work at the same time.
     runner : str
         ``"serial"``, ``"threads"``, ``"processes"`` or ``"distributed"``;
-        ``"auto"`` takes processes for more than one worker.  ``"slurm"`` and
+        ``"auto"`` takes processes for more than one worker, and threads on a GPU,
+        where three workers keep copies and work overlapping.  ``"slurm"`` and
         ``"htcondor"`` submit a job for each worker (see `km3gpu.pipeline.batch`).
     scheduler : str, optional
         Address of a dask scheduler, or ``"local"`` for a cluster on this machine.

@@ -4,6 +4,7 @@ import collections
 import dataclasses
 import os
 import re
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,18 @@ def test_what_was_compiled_is_kept_by_its_sources(tmp_path: Path, monkeypatch: p
     # a folder that cannot be written costs time and nothing else
     (tmp_path / "file").touch()
     assert cubin.report([(8, 0), (9, 0)], [EXPAND.name], keep=tmp_path / "file") == first
+
+
+def test_where_results_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cubin.kept_in() == tmp_path / "km3gpu" / "cubins"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+
+    def homeless(path: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "expanduser", homeless)
+    assert cubin.kept_in() == Path(tempfile.gettempdir()) / "km3gpu" / "cubins"
 
 
 def test_sources_are_all_that_a_kernel_is_made_of() -> None:
