@@ -147,23 +147,38 @@ class HitBuffer:
         """Find coincidences among hits that are in none yet; settle those of frames up to `upto`."""
         p, l2 = self._parameters, self._parameters.l2
         xp = _backend.namespace(self.t)
-        rows = xp.flatnonzero(~self._settled & self._fit)
-        hits = {c: self.columns[c][rows] for c in HIT_COLUMNS if c != "t"}
-        t = self.t[rows]
+        free = ~self._settled & self._fit
+        if upto < (last := self.frames[-1]):
+            # of a frame that waits for the next one, no more than light can reach from those before
+            free &= self.t <= self.start(last) + 2 * SLACK_NS
+        rows = xp.flatnonzero(free)
+        t, dom_id = self.t[rows], self.columns["dom_id"][rows]
         one = xp.asarray(np.array([0, len(rows)]))
-        axes = {c: hits[c] for c in ("dir_x", "dir_y", "dir_z")} if l2.ct_min > -1.0 else {}
+        names = ("dir_x", "dir_y", "dir_z") if l2.ct_min > -1.0 else ()
         windows = coincidence.windows(
-            one, hits["dom_id"], t, window=p.t_max_local_ns, min_hits=l2.number_of_hits,
-            l2_window=l2.t_max_local_ns, min_cos=l2.ct_min if axes else None, **axes,
+            one, dom_id, t, window=p.t_max_local_ns, min_hits=l2.number_of_hits,
+            l2_window=l2.t_max_local_ns, min_cos=l2.ct_min if names else None,
+            **{c: self.columns[c][rows] for c in names},
         )  # fmt: skip
-        used = (hits[c] for c in ("tot", *_PLACES))
-        _, columns, number = coincidence.describe(windows, one, hits["dom_id"], hits["channel_id"], t, *used)
         # windows are settled with their first hit's frame, coincidences or not
         begins = windows.members != 0
         of_window = self.frame[rows[windows.order[begins]]]
         settled = of_window <= upto
-        self._settled[rows[windows.order]] = settled[xp.cumsum(begins) - 1]
+        number_of = xp.cumsum(begins) - 1
+        self._settled[rows[windows.order]] = settled[number_of]
         kept = windows.members[begins] > 0
+        # most hits are in no coincidence: only the others are looked at further
+        inside = xp.flatnonzero(kept[number_of])
+        mine = windows.order[inside]
+        few = coincidence.Windows(
+            xp.arange(len(inside)), windows.segment[: len(inside)], windows.members[inside]
+        )
+        used = (self.columns[c][rows[mine]] for c in ("tot", *_PLACES))
+        channel = self.columns["channel_id"][rows[mine]]
+        one = xp.asarray(np.array([0, len(inside)]))
+        _, columns, found = coincidence.describe(few, one, dom_id[mine], channel, t[mine], *used)
+        number = xp.full(len(rows), -1, xp.int64)
+        number[mine] = found
         columns = {**columns, "frame": of_window[kept], "settled": settled[kept]}
         enough = columns["n_hits"] >= p.l1_number_of_hits
         index = xp.flatnonzero(enough)
@@ -204,10 +219,14 @@ class HitBuffer:
             late = self.start(frame + 1) + SLACK_NS + reach
             low, high = _run(xp, self.frame, frame - 1, frame + 1)
             t = self.t[low:high]
-            rows = low + xp.flatnonzero(self._fit[low:high] & (t >= early - reach) & (t <= late))
-            low, high = _run(xp, clusters["frame"], frame - 1, frame + 1)
-            t = clusters["t_first"][low:high]
-            index = low + xp.flatnonzero((t >= early) & (t <= late))
+            first, last = _run(xp, clusters["frame"], frame - 1, frame + 1)
+            times = clusters["t_first"][first:last]
+            index = first + xp.flatnonzero((times >= early) & (times <= late))
+            # only hits that light can reach from a root, or the other way round
+            roots = xp.sort(times[clusters["frame"][first:last] == frame])
+            before = xp.searchsorted(roots, t + reach, side="right")
+            near = before > xp.searchsorted(roots, t - reach, side="left")
+            rows = low + xp.flatnonzero(self._fit[low:high] & near)
             mine = self._cluster[rows]
             place = xp.searchsorted(index, mine)
             there = index[xp.minimum(place, len(index) - 1)] == mine if len(index) else mine < -1
