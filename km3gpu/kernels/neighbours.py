@@ -20,7 +20,7 @@ from km3gpu.kernels.launch import Kernel, run, where_of
 
 __all__ = ["ALL", "KERNELS", "Near", "Neighbourhood", "count", "spread"]
 
-_U1, _I4, _I8 = np.dtype(np.uint8), np.dtype(np.int32), np.dtype(np.int64)
+_I4, _I8 = np.dtype(np.int32), np.dtype(np.int64)
 
 # sums of squares of ticks stay exact in float64 up to here
 _FARTHEST = 4096.0
@@ -29,11 +29,12 @@ _LONGEST = 1e6
 ALL = int(np.iinfo(np.int32).max)
 """For `count`: no limit."""
 
+_HITS = ("f8[]", "f8[]", "f8[]", "f8[]", "i8[]")
 _COUNT = Kernel(
     "neighbours.count", _cpu.count_block, _cpu.count_blocks,
-    (("i8[]", "i4[]", *["f8[]"] * 4, "i8[]", "u1[]", *["f8"] * 4, "i8", "i4[]"),),
-    # ten hits are within reach, as in real events; they come from the cache
-    bytes_per_item=4 + 32 + 8 + 1 + 4, item="hit", registers=64, checks=False,
+    (("i4[]", *_HITS, "i8[]", *_HITS, *["f8"] * 4, "i8", "i4[]"),),
+    # a search among some hundred hits; those within reach come from the cache
+    bytes_per_item=4 + 40 + 8 * 8 + 4, item="hit", registers=72, checks=False,
 )  # fmt: skip
 
 KERNELS = (_COUNT,)
@@ -119,25 +120,34 @@ class Neighbourhood:
         """
         xp, order = _backend.namespace(self._owner), self._sites.order
         n = len(order)
-        if counted is None:
-            counted = xp.ones(n, _U1)
-        elif len(counted) != n:
+        if counted is not None and len(counted) != n:
             raise KernelError(f"a mask of {len(counted)} for {n} hits")
-        else:
-            counted = counted.astype(_U1)[order]
-        found, out = xp.empty(n, _I4), xp.empty(n, _I4)
-        s = self._sites
-        run(
-            _COUNT, self._where, n, s.offsets, self._segment, s.t, s.x, s.y, s.z, self._owner, counted,
-            *map(float, self._near), int(most), found, work=10 * n,
-        )  # fmt: skip
-        out[order] = found
+        out = xp.empty(n, _I4)
+        out[order] = self._near_to(None, None if counted is None else counted.astype(bool)[order], most)
         return out
+
+    def _near_to(self, hits: Any | None, others: Any | None, most: int) -> Any:
+        """Count, for some hits, the others near them; masks and rows in order of time."""
+        s = self._sites
+        columns = (s.t, s.x, s.y, s.z, self._owner)
+        of, offsets, mine, theirs = self._segment, s.offsets, columns, columns
+        if hits is not None:
+            of, mine = of[hits], tuple(c[hits] for c in columns)
+        if others is not None:
+            index, offsets = _segments.compact(others, s.offsets)
+            theirs = tuple(c[index] for c in columns)
+        found = _backend.empty(len(of), _I4, s.t)
+        run(
+            _COUNT, self._where, len(of), of, *mine, offsets, *theirs, *map(float, self._near), int(most),
+            found, work=10 * len(of),
+        )  # fmt: skip
+        return found
 
     def spread(self, seeds: Any, least: int = 1, rounds: int = 0) -> tuple[Any, int]:
         """Grow the set of seeds by hits that have enough neighbours in it.
 
-        All hits of a round are judged by the set as it was before.
+        All hits of a round are judged by the set as it was before.  Only hits
+        outside look for neighbours, and only among those that came last.
 
         Parameters
         ----------
@@ -156,15 +166,28 @@ class Neighbourhood:
         """
         if least < 1 or rounds < 0:
             raise KernelError(f"{least} neighbours and {rounds} rounds", remedy="give 1 or more, 0 or more")
-        kept = seeds.astype(bool)
-        n, done = int(kept.sum()), 0
-        while n and (rounds == 0 or done < rounds):
-            kept = kept | (self.count(kept, least) >= least)
-            more = int(kept.sum())
-            if more == n:
+        order = self._sites.order
+        xp = _backend.namespace(order)
+        if len(seeds) != len(order):
+            raise KernelError(f"a mask of {len(seeds)} for {len(order)} hits")
+        kept = seeds.astype(bool)[order]
+        last, done = kept, 0
+        outside = xp.flatnonzero(~kept)
+        near = xp.zeros(len(outside), _I4)
+        while len(outside) and (rounds == 0 or done < rounds):
+            # each count is cut off at `least`, which is enough to tell
+            near = near + self._near_to(outside, last, least)
+            enough = near >= least
+            if not bool(enough.any()):
                 break
-            n, done = more, done + 1
-        return kept, done
+            last = xp.zeros(len(order), bool)
+            last[outside[enough]] = True
+            kept = kept | last
+            outside, near = outside[~enough], near[~enough]
+            done += 1
+        out = xp.empty(len(order), bool)
+        out[order] = kept
+        return out, done
 
 
 def count(
