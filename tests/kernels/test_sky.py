@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from km3gpu.kernels import sky, threads
+from km3gpu.kernels.cpu import sky as cpu
 from km3gpu.kernels.launch import NONE
 from km3gpu.kernels.reference import sky as reference
 from km3gpu.kernels.scalar import angles as scalar
@@ -206,6 +209,19 @@ def _type(argument):
     if getattr(argument, "ndim", 0):
         return argument.dtype.str[1:] + ("[:,:]" if argument.ndim == 2 else "[]")
     return "i8"
+
+
+@pytest.mark.parametrize("driver", [cpu.local_to_angles_block, cpu.angles_to_local_block])
+def test_several_events_are_done_per_instruction(driver, table, site, frame):
+    """A branch, a call or a check in the loop over the events of a day would end that, and say nothing."""
+    t, d = events(1)
+    fresh = numba.njit(driver.py_func, error_model="numpy")  # what comes from the cache has no assembly
+    columns = d if driver is cpu.local_to_angles_block else d[:2]
+    out = np.empty((5 - len(columns), 1))
+    fresh(0, 1, t, *columns, table, START, site, frame, 1, *out)
+    (assembly,) = fresh.inspect_asm().values()
+    packed = re.findall(r"\bv?mulpd\b|\bfmul\s+v\d+\.2d", assembly)  # of x86, of ARM
+    assert len(packed) > 100
 
 
 @settings(max_examples=300, deadline=None)
