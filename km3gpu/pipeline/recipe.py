@@ -30,7 +30,9 @@ from pathlib import Path
 from typing import Any
 
 from km3gpu import config, extras
-from km3gpu.errors import ConfigError
+from km3gpu.errors import ConfigError, InputNotFoundError
+from km3gpu.io.dataset import parse_size
+from km3gpu.io.filebytes import file_mark
 from km3gpu.io.parquet import ParquetSink
 from km3gpu.io.sink import Sink
 from km3gpu.pipeline import steps
@@ -205,6 +207,9 @@ def read_recipe(
         origins[f"stage.{i}.use"] = section.where("use")
         for key in steps.stage_to_json(stages[-1]):  # as a plan file would have them
             origins[f"stage.{i}.{key}"] = section.where(key) if key in section.values else "default"
+        _check_inputs(stages[-1], section)
+    if isinstance(settings.chunk, str) and settings.chunk != "auto":
+        _check_size(settings.chunk, reading.origins["chunk"])
     sinks: list[Sink] = []
     for i, section in enumerate(_tables(document, "sink")):
         sink, where = steps.make_sink(section)
@@ -212,6 +217,26 @@ def read_recipe(
         origins[f"sink.{i}.format"] = section.where("format")
         origins |= {f"sink.{i}.{k}": v for k, v in where.items()}
     return Recipe(settings, tuple(stages), tuple(sinks), running.value, origins, name, datasets)
+
+
+def _check_inputs(stage: Stage, section: Section) -> None:
+    """See that the files of a stage are there, and name the line where one is not."""
+    for path in stage.inputs():
+        try:
+            file_mark(path)
+        except InputNotFoundError as error:
+            named = [k for k, v in section.values.items() if Path(path).name in repr(v)]
+            error.where = error.where or section.where(named[0] if named else "use")
+            raise
+
+
+def _check_size(text: str, origin: str) -> None:
+    try:
+        parse_size(text)
+    except ConfigError as error:
+        error.what = f"chunk = {error.what}"
+        error.where = "argument 'chunk'" if origin == "call" else origin
+        raise
 
 
 def _tables(document: Document, name: str) -> list[Section]:

@@ -33,6 +33,7 @@ def test_the_examples(name: str) -> None:
 FAULTS = {
     "[sorce]": "unknown key 'sorce' (in PLAN, line 1); did you mean 'source'?",
     "[source]\nfile = ['a']": "unknown key 'file' (in PLAN, line 2); did you mean 'files'?",
+    "[source]\nchunk = '64 XB'": "chunk = '64 XB' is no size (in PLAN, line 2)",
     "[source]\nchunk = 0": "chunk = 0 is too small (in PLAN, line 2)",
     "[run]\nworker = 2": "unknown key 'worker' (in PLAN, line 2); did you mean 'workers'?",
     "[run]\nrunner = 'dask'": "runner = 'dask' is none of its choices (in PLAN, line 2)",
@@ -145,3 +146,8 @@ def test_every_error_is_one_line(tmp_path: Path) -> None:
         with pytest.raises(Km3GpuError) as error:
             read(tmp_path, text)
         assert "\n" not in str(error.value)
+
+
+def test_a_file_of_a_stage_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InputNotFoundError, match=r"no file .*my.detx' \(in .*plan.toml, line 4\)"):
+        read(tmp_path, "[[stage]]\nuse = 'calibrate'\n\ndetector = 'my.detx'\n[[sink]]\nformat = 'hdf5'")
