@@ -23,7 +23,8 @@ What is better here:
 - times can be had as values (`Pipeline.statistics`).
 
 A module is also a stage of a plan, ``use = "thepipe:package.Class"``; see
-`km3gpu.compat.thepipe.stage`.
+`km3gpu.compat.thepipe.stage`.  `km3gpu.compat.thepipe.pump.EventPump` pumps the
+events of every file that km3gpu reads.
 """
 
 from __future__ import annotations
