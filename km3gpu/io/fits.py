@@ -195,7 +195,7 @@ def _listable(content: Any) -> bool:
 
 
 def _kind(data: Any, table: str, name: str) -> str:
-    kind = np.dtype(data.dtype).str[1:]
+    kind = str(np.dtype(data.dtype).str[1:])
     if kind not in FORMS:
         raise FormatError(
             f"FITS has no column of {data.dtype}",

@@ -194,11 +194,11 @@ class Catalogue:
         self._db.execute(f"PRAGMA user_version = {VERSION}")
 
     def _broken(self, error: Exception) -> FormatError:
-        return FormatError(
-            f"the catalogue cannot be used: {error}",
-            where=str(self.path),
-            remedy="`km3gpu prov index --rebuild DIR` makes it again from the runs below a directory",
-        )
+        remedy = "`km3gpu prov index --rebuild DIR` makes it again from the runs below a directory"
+        # what is no fault of the file is no reason to make it again
+        if isinstance(error, OSError) or not self.path.is_file() or "locked" in str(error):
+            remedy = f"name another with --catalogue or {VARIABLE}, or none"
+        return FormatError(f"the catalogue cannot be used: {error}", where=str(self.path), remedy=remedy)
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:

@@ -13,6 +13,7 @@ from km3gpu.errors import ConfigError
 from km3gpu.extras import resolve_path
 from km3gpu.io.filebytes import is_url
 from km3gpu.pipeline.catalogue import Catalogue, located
+from km3gpu.pipeline.rundir import RunDirectory
 
 __all__ = ["Found", "find"]
 
@@ -172,6 +173,13 @@ def _next(catalogue: Catalogue, runs: Iterable[int], back: bool) -> dict[int, st
     return files
 
 
+def _status(directory: str, status: str) -> str:
+    """Say how a run stands: one that was entered as running, and does not, was killed."""
+    if status == "running" and Path(directory).is_dir() and not RunDirectory(Path(directory)).running():
+        return "killed"
+    return status
+
+
 def _told(
     catalogue: Catalogue, level: int, runs: dict[int, tuple[str, int]], files: dict[int, str]
 ) -> list[Found]:
@@ -202,7 +210,7 @@ def _told(
                 files[file],
                 directory,
                 plan,
-                status,
+                _status(directory, status),
                 code,
                 started,
                 tuple(outputs.get(run, ())),

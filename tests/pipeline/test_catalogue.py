@@ -177,6 +177,18 @@ def test_a_broken_catalogue_fails_no_run(runs, tmp_path, caplog, damage):
     assert all("not in the catalogue" in s and "\n" not in s for s in said)
 
 
+def test_a_run_that_was_killed_is_not_running(tmp_path, catalogue, runs):
+    shutil.copytree(runs / "two", tmp_path / "killed")
+    with Catalogue(tmp_path / "c.sqlite", make=True) as known:
+        use = Use("data", "/f/a", "sha256:" + "a" * 64)
+        for name in ("killed", "gone"):
+            known.add(Entry(str(tmp_path / name), "p", "0", "running", "h", 1.0, None, (use,), None))
+        assert {Path(f.directory).name: f.status for f in find(known, "a" * 16)} == {
+            "killed": "killed",
+            "gone": "running",
+        }
+
+
 def _many(path: str, n: int) -> None:
     for i in range(20):
         with Catalogue(Path(path), make=True) as known:
