@@ -68,7 +68,7 @@ def test_counts_of_anything(counts: list[int], seed: int, near: Near, mask: bool
 @pytest.mark.parametrize(("least", "rounds"), [(1, 0), (1, 1), (2, 3), (3, 0)])
 @pytest.mark.parametrize("near", [Near(30.0, 8.0), LIGHT])
 def test_sets_grow_as_in_the_reference(where: Where, near: Near, least: int, rounds: int) -> None:
-    offsets, t, places, _ = made_up([40, 0, 60], 6, 1000.0)
+    offsets, t, places, _ = made_up([30, 0, 40], 6, 700.0)
     seeds = np.random.default_rng(7).random(len(t)) < 0.1
 
     def of(kept: Any) -> Any:

@@ -36,5 +36,8 @@ def spread(seeds: Any, neighbours: Any, least: int, rounds: int) -> Any:
     """
     kept = np.asarray(seeds, bool)
     for _ in range(rounds or len(kept)):
-        kept = kept | (neighbours(kept) >= least)
+        grown = kept | (neighbours(kept) >= least)
+        if np.array_equal(grown, kept):
+            break
+        kept = grown
     return kept
