@@ -13,9 +13,10 @@ import os
 import sys
 import textwrap
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, TextIO, get_type_hints
 
 import typer
 
@@ -72,7 +73,8 @@ def ended(debug: bool) -> Iterator[None]:
         With the exit code, where the block raised.
     """
     try:
-        yield
+        with _warnings_in_a_line(debug):
+            yield
     except (typer.Exit, typer.Abort, typer.BadParameter, BrokenPipeError):
         raise
     except Km3GpuError as error:  # before KeyboardInterrupt, which an interrupted run is too
@@ -85,6 +87,29 @@ def ended(debug: bool) -> Iterator[None]:
         words = textwrap.shorten(f"{type(error).__name__}: {error}", 300, placeholder=" ...")
         _say(f"error: unexpected {words}; this is a fault of km3gpu, --debug shows where", debug)
         raise typer.Exit(1) from None
+
+
+@contextmanager
+def _warnings_in_a_line(debug: bool) -> Iterator[None]:
+    """Print a warning as one line, once for all places it comes from."""
+    said: set[str] = set()
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if str(message) not in said:
+            said.add(str(message))
+            print(f"km3gpu: warning: {message}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        if not debug:  # which shows the places
+            warnings.showwarning = show
+        yield
 
 
 def _say(line: str, debug: bool) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -153,3 +155,13 @@ def test_errors(km3gpu, arguments, code, message, tmp_path, monkeypatch):
     assert found.code == code
     assert message in found.error()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_warning_is_one_line():
+    command = [sys.executable, "-m", "km3gpu", "sky", "event", "--azimuth", "10", "--zenith", "100"]
+    done = subprocess.run(
+        [*command, "--site", "arca", "--time", "2060-01-01"], capture_output=True, text=True, check=True
+    )
+    assert "Earth orientation       outside" in done.stdout
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("km3gpu: warning: 1 of the days from 2060-01-01 to 2060-01-01 are outside")
