@@ -45,7 +45,7 @@ _TEXTS: Mapping[str, _Reader] = {
 }
 """Files of plain numbers, which only their names tell apart."""
 
-_PMT = re.compile(rb"PMT=|QE=?$|QE=|mu=|%\.\w+=")
+_PMT = re.compile(rb"(PMT|QE|mu|%\.\w+)=")
 _WHOLE = re.compile(rb"-?\d+")
 _VERSION = re.compile(rb"[vV]\d+")
 _AXES = {"pos": ("pos_x", "pos_y", "pos_z"), "dir": ("dir_x", "dir_y", "dir_z")}
@@ -73,7 +73,7 @@ def text_kind(head: bytes, path: str) -> str | None:
     if b"\0" in head:
         return None
     rows = _rows_of_text(head)
-    if rows and _PMT.match(rows[0][0]):
+    if rows and _PMT.match(b"".join(rows[0])):
         return "pmt_file"
     words = re.split(r"[^a-z]+", Path(path).name.lower())
     named = next((k for k in _TEXTS if k in words or f"{k}s" in words), None)

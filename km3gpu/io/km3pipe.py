@@ -22,6 +22,7 @@ from km3gpu.backend import Backend
 from km3gpu.chunk import Chunk, file_digest
 from km3gpu.errors import FormatError
 from km3gpu.io import sink
+from km3gpu.io.filebytes import is_url
 from km3gpu.io.hdf5file import chunk_shape, full_disk_told, open_hdf5, write_text
 from km3gpu.io.header import Header
 from km3gpu.io.km3pipe_layout import READS, SPLIT, header_rows, laid_out, table_of
@@ -120,7 +121,8 @@ _ROOT_ATTRS = {
 
 def _header(path: str) -> Header | None:
     """Give the header of the file that rows come from, where that is a file with one."""
-    found = open_file(path).header() if path else None
+    # rows may also have been made in memory
+    found = open_file(path).header() if is_url(path) or Path(path).is_file() else None
     return found if isinstance(found, Header) else None
 
 

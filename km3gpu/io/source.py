@@ -29,7 +29,9 @@ def open(path: PathLike | Iterable[PathLike], *, tree: str | None = None) -> Sou
     Parameters
     ----------
     path : path, URL, glob or iterable of them
-        Files of one kind.  A URL may be any that fsspec reads (``root://`` with
+        Files of one kind: ROOT files, dumps, EVT, HDF5, Parquet; also detector
+        descriptions (an entry is a module) and the text files beside them (an
+        entry is a line).  A URL may be any that fsspec reads (``root://`` with
         the extra ``xrootd``).  ``testdata:offline/numucc.root`` is a file of the
         package km3net-testdata.
     tree : str, optional

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import km3gpu
+from km3gpu.chunk import Origin
 from km3gpu.definitions import W2ListGseagen
 from km3gpu.errors import FormatError
 from km3gpu.io.fields import user_values, w2list
@@ -14,6 +15,7 @@ from km3gpu.io.km3pipe import Km3PipeSink
 from km3gpu.io.km3pipe_layout import READS, with_trigger_bits
 from km3gpu.io.sink import Sink
 from km3gpu.pipeline import merge
+from km3gpu.table import Table
 
 OFFLINE = "offline/km3net_offline.root"
 DAQ = "online/events_sample.root"
@@ -203,6 +205,15 @@ def test_a_plan_reads_what_the_format_has_a_place_for(tmp_path):
     assert record["inputs"][0]["path"].endswith("events_sample.root")
     steps = km3gpu.open(result.outputs[0]).meta
     assert steps[-1]["application"] == "km3gpu"
+
+
+def test_rows_made_in_memory(tmp_path):
+    hits = Table("hits", {"t": np.arange(3.0), "dom_id": np.arange(3, dtype="i4")}, np.array([0, 1, 3]))
+    chunk = km3gpu.Chunk(Origin("nowhere", "daq", "", 0, 2), {"hits": hits})
+    Km3PipeSink().write(chunk, tmp_path / "x.h5")
+    again = km3gpu.open(tmp_path / "x.h5")
+    assert again.header is None
+    assert again.read(backend="cpu").hits.t.to_list() == [[0.0], [1.0, 2.0]]
 
 
 def test_it_is_a_sink():
