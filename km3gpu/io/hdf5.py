@@ -198,8 +198,8 @@ def _write_column(group: h5py.Group, name: str, column: Any, about: Mapping[str,
     if isinstance(column, Ragged):
         inner = group.create_group(name)
         _write_column(inner, "offsets", column.offsets, {})
-        text = column.text and not isinstance(column.content, Ragged)
-        _write_column(inner, "content", column.content, {**about, **({"text": "utf-8"} if text else {})})
+        is_text = column.text and not isinstance(column.content, Ragged)
+        _write_column(inner, "content", column.content, {**about, **({"text": "utf-8"} if is_text else {})})
         return
     dataset = put_dataset(group, name, column)
     for key, text in about.items():
