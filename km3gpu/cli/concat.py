@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
     @command(app, "concat")
     def concat(
         files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Inputs of one kind; globs too.")],
-        out: Annotated[Path, typer.Option("--out", "-o", help="The file to write (.parquet or .h5).")],
+        out: Annotated[Path, typer.Option("--out", "-o", help="The file to write (.parquet, .h5 or .fits).")],
         tables: Tables = None,
         columns: Columns = None,
         kind: Format = None,

@@ -16,7 +16,12 @@ from km3gpu.cli.command import command
 
 __all__ = ["convert", "names", "register", "report"]
 
-_FORMATS = {".parquet": ("parquet",), ".h5": ("hdf5", "km3pipe"), ".hdf5": ("hdf5", "km3pipe")}
+_FORMATS = {
+    ".parquet": ("parquet",),
+    ".h5": ("hdf5", "km3pipe"),
+    ".hdf5": ("hdf5", "km3pipe"),
+    ".fits": ("fits",),
+}
 
 
 Tables = Annotated[
@@ -28,7 +33,7 @@ Columns = Annotated[
 ]
 Format = Annotated[
     str | None,
-    typer.Option("--format", "-f", help="parquet, hdf5 or km3pipe; by default as OUT is called."),
+    typer.Option("--format", "-f", help="parquet, hdf5, km3pipe or fits; by default as OUT is called."),
 ]
 Tree = Annotated[str | None, typer.Option("--tree", help="The tree to read; by default the first filled.")]
 Workers = Annotated[int, typer.Option("--workers", "-j", min=1, help="Chunks in work at once.")]
@@ -43,7 +48,7 @@ def register(app: typer.Typer) -> None:
     def convert_files(
         files: Annotated[
             list[str],
-            typer.Argument(metavar="IN... OUT", help="Inputs, and the file to write (.parquet or .h5)."),
+            typer.Argument(metavar="IN... OUT", help="Inputs, and the file to write (.parquet, .h5, .fits)."),
         ],
         tables: Tables = None,
         columns: Columns = None,
@@ -111,13 +116,13 @@ def convert(
     files : sequence of str
         Paths or patterns, of one kind.
     out : Path
-        ``.parquet``, ``.h5`` or ``.hdf5``.
+        ``.parquet``, ``.h5``, ``.hdf5`` or ``.fits``.
     tables : sequence of str
         Only these, and ``events``; all by default.
     columns : sequence of str
         Only these, as ``table/column`` or ``table/*``; all by default.
     kind : str, optional
-        ``"parquet"``, ``"hdf5"`` or ``"km3pipe"``; by default as `out` is called.
+        ``"parquet"``, ``"hdf5"``, ``"km3pipe"`` or ``"fits"``; by default as `out` is called.
     tree : str, optional
         The tree to read.
     workers : int

@@ -21,7 +21,7 @@ def same(left, right, tables):
         assert a.to_awkward().to_list() == b.to_awkward(a.columns).to_list()
 
 
-@pytest.mark.parametrize("suffix", [".parquet", ".h5", ".hdf5"])
+@pytest.mark.parametrize("suffix", [".parquet", ".h5", ".hdf5", ".fits"])
 def test_everything_comes_back(km3gpu, tmp_path, suffix):
     out = tmp_path / f"offline{suffix}"
     assert km3gpu("convert", OFFLINE, out).code == 0
