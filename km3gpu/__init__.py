@@ -16,6 +16,7 @@ _NAMES = {
     "Detector": "km3gpu.detector",
     "Table": "km3gpu.table",
     "best_track": "km3gpu.stages",
+    "build_events": "km3gpu.stages",
     "calibrate": "km3gpu.stages",
     "causality": "km3gpu.stages",
     "clean": "km3gpu.stages",
@@ -31,6 +32,7 @@ _NAMES = {
     "sky_select": "km3gpu.stages",
     "summarise": "km3gpu.stages",
     "triggers": "km3gpu.stages",
+    "truth": "km3gpu.stages",
     "veto": "km3gpu.stages",
 }
 _ROOMS = (

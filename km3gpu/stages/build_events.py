@@ -15,6 +15,7 @@ from km3gpu.stages.event_builder import EventBuilder
 from km3gpu.stages.geometry import DetectorLike, detector_files
 from km3gpu.stages.stage import Columns, Result, Stage
 from km3gpu.stages.triggers import ParametersLike, parameters_of
+from km3gpu.table import Table
 from km3gpu.trigger import finding, sets
 from km3gpu.trigger.buffer import FRAME_NS, SLACK_NS
 from km3gpu.trigger.roots import reach
@@ -114,7 +115,7 @@ class BuildEvents(Stage):
             if c in slices:
                 column, rows = slices.flat(c), backend.of(index).to_device(of_slice)
                 columns[c] = column.take(rows) if hasattr(column, "content") else column[rows]
-        tables = {"events": type(events)("events", columns, attrs=events.attrs)}
+        tables = {"events": Table("events", columns, attrs=events.attrs)}
         tables["hits"] = made.hits.take_events(index)
         counters = {"slices": float(own.sum()), "slices_around": float((~own).sum())}
         counters |= {"events": float(mine.sum()), "hits": float(len(tables["hits"]))}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from typing import Any, Literal
 
 import numpy as np
@@ -79,7 +80,7 @@ class EventBuilder:
         self._run: tuple[int, int] | None = None
         self._times: dict[int, int] = {}
         self._chunk: Chunk | None = None
-        self._told = ""
+        self._told = self._past = ""
 
     @property
     def counters(self) -> dict[str, float]:
@@ -128,6 +129,9 @@ class EventBuilder:
         )
         made = self._made(chunk, found)
         self._chunk = chunk
+        o = chunk.source
+        own = (self._past, o.uuid or o.path, o.tree, o.start, o.stop, chunk.history)
+        self._past = hashlib.sha256(repr(own).encode()).hexdigest()[:32]
         return made
 
     def close(self) -> Chunk | None:
@@ -136,7 +140,7 @@ class EventBuilder:
             return None
         made = self._made(self._chunk, self._stream.close())
         self._stream = self._run = self._chunk = None
-        self._times = {}
+        self._times, self._past = {}, ""
         return made
 
     def _begin(self, chunk: Chunk, host: dict[str, np.ndarray]) -> None:
@@ -172,9 +176,10 @@ class EventBuilder:
             "n_hits": found.offsets[1:] - found.offsets[:-1],
         }
         if frames:
-            self._times = {f: t for f, t in self._times.items() if f >= frames[-1]}
-        # what came before shapes what a chunk gives, so its id is a part of this one's
-        before = "" if self._chunk is None else f" after={self._chunk.id}"
+            # a hit may be in the frame before or after the one that its time says
+            self._times = {f: t for f, t in self._times.items() if f >= frames[-1] - 2}
+        # what came before shapes what a chunk gives, and so it is a part of its identity
+        before = f" after={self._past}" if self._past else ""
         parameters = {} if self._parameters is None else {"parameters": self._parameters.name}
         tables = {
             "events": Table("events", columns, attrs=parameters),

@@ -78,8 +78,12 @@ def test_chunks_of_any_size_give_the_same(data: Path, slices: list[k3.Chunk], de
         assert set(a) == set(b)
         for c in a:
             np.testing.assert_array_equal(a[c], b[c], err_msg=c)
-    # what a chunk gives depends on those before it, and so does its name
+    # what a chunk gives depends on all those before it, and so does its name
     assert len({c.id for c in single}) == len(single)
+    later = [list(build_events(part, detector, "orca4", late=20)) for part in (slices[:3], slices[1:3])]
+    assert later[0][-1].id != later[1][-1].id
+    again = list(build_events(slices[:3], detector, "orca4", late=20))
+    assert [c.id for c in again] == [c.id for c in later[0]]
 
 
 def test_events_can_be_calibrated_like_those_of_a_file(slices: list[k3.Chunk], detector: k3.Detector) -> None:
