@@ -15,7 +15,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from km3gpu import schema
 from km3gpu.backend import Backend
@@ -63,8 +63,13 @@ class Part:
 class Sink(Protocol):
     """A file format and its options, as a frozen dataclass."""
 
-    format: ClassVar[str]
-    suffix: ClassVar[str]
+    @property
+    def format(self) -> str:
+        """What plans call it."""
+
+    @property
+    def suffix(self) -> str:
+        """End of the names of its files, with the dot."""
 
     @property
     def name(self) -> str:
