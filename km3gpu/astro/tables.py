@@ -1,6 +1,6 @@
 """Daily tables for the sky kernels: the Earth's rotation, pole and motion.
 
-One row per UTC day, in the layout of `km3gpu.kernels.scalar.sky`.  Earth
+One row per UTC day, in the layout of `km3gpu.kernels.scalar.earth`.  Earth
 orientation is linear within a day, which is how astropy interpolates the IERS
 tables, so nothing is lost there; what is smooth (pole, velocity, Sun) is a cubic
 through four instants, which costs at most 5e-5 arcsec.
@@ -60,7 +60,7 @@ class SkyTable:
     first_mjd : int
         MJD of row 0.
     rows : (n_days, 44) float64
-        See `km3gpu.kernels.scalar.sky`.
+        See `km3gpu.kernels.scalar.earth`.
     status : (n_days,) int8
         0 final, 1 rapid service, 2 predicted, 3 outside of the IERS tables (UT1 - UTC
         stays as it was last there, and the pole is its mean).
