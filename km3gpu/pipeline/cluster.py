@@ -29,7 +29,7 @@ __all__ = ["DistributedRunner"]
 
 PATIENCE = "20s"  # how long to wait for a scheduler to answer
 NO_WORKERS = 120.0  # seconds without any worker before the run gives up
-LOOK = 5.0  # seconds of silence before the workers are counted
+LOOK = 0.5  # seconds of silence before the workers are counted; some live only for a chunk
 
 # a chunk that kills its workers is blamed after three; with fewer, a chunk that
 # merely shared a worker with the culprit is blamed too
