@@ -10,6 +10,8 @@ import pytest
 
 from km3gpu.chunk import chunk_id
 from km3gpu.errors import ConfigError, FormatError, InputNotFoundError, SourceChangedError
+from km3gpu.io.km3pipe import Km3PipeSink
+from km3gpu.io.parquet import ParquetSink
 from km3gpu.pipeline import Plan, Recipe, make_plan, read_recipe, run
 from km3gpu.pipeline.plan import check_input
 from km3gpu.pipeline.settings import SourceSettings
@@ -92,6 +94,22 @@ def test_inputs_that_do_not_go_together(data: Path) -> None:
         [offline],
     )
     assert "events/run_id" in plan.chunks[0].origin.columns
+
+
+def test_without_stages_what_is_named_or_written_is_read(data: Path) -> None:
+    offline = str(data / "offline/km3net_offline.root")
+
+    def read(recipe: Recipe) -> set[str]:
+        return set(make_plan(recipe, [offline]).chunks[0].origin.columns)
+
+    assert read(Recipe(source=SourceSettings(columns=("hits/t",)))) == {"hits/t"}
+    hits_only = read(Recipe(sinks=(ParquetSink(tables=("hits",)),)))
+    assert {c.partition("/")[0] for c in hits_only} == {"events", "hits"}
+    fixed = read(Recipe(sinks=(Km3PipeSink(),)))
+    assert {"hits/t", "tracks/fitinf", "mc_tracks/E"} <= fixed
+    assert not {"tracks/hit_ids", "hits/pattern_flags"} & fixed
+    both = read(Recipe(sinks=(Km3PipeSink(name="other"), ParquetSink())))
+    assert "tracks/hit_ids" in both
 
 
 def test_patterns_of_columns() -> None:
