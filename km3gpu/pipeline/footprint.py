@@ -21,8 +21,29 @@ from km3gpu.stages.stage import Columns, Stage
 __all__ = ["Step", "auto_chunk", "footprint"]
 
 # what a stage has alive beside its columns, bytes per hit; a test holds it against measured memory
-_SCRATCH = {"calibrate": 26.0, "coincidences": 40.0, "triggers": 120.0}
-_ANY_SCRATCH = 32.0
+_SCRATCH = {
+    "calibrate": 26.0,
+    "clean": 120.0,
+    "coincidences": 40.0,
+    "summarise": 90.0,
+    "triggers": 120.0,
+    "truth": 120.0,
+}
+_ANY_SCRATCH = 64.0
+# stages that leave rows out or move them: the rows kept are copied while the others are still there
+_COPIES = frozenset(
+    (
+        "causality",
+        "clean",
+        "deduplicate",
+        "isolated",
+        "light_select",
+        "sample",
+        "select",
+        "sky_select",
+        "sort",
+    )
+)
 # coincidences and triggered events per hit, at most: tables with fewer rows than there are hits
 _SPARSE = {"clusters": 0.5, "triggers": 0.01, "scores": 0.01, "frames": 0.01}
 _PER_HIT = ("hits", "triggered_hits", "mc_hits")
@@ -69,14 +90,17 @@ def footprint(stages: Sequence[Stage], kind: str, columns: Columns) -> tuple[Ste
     alive = sum(_width(kind, main, c) for c in columns.get(main, ())) or 1.0
     steps = [Step("read", alive + (_RAW if kind in ("daq", "timeslices") else 0.0), alive)]
     for stage in stages:
-        made = 0.0
+        beside, made = _SCRATCH.get(stage.name, _ANY_SCRATCH), 0.0
         for table, names in stage.writes(kind).items():
             share = 1.0 if table == main else _SPARSE.get(table, 0.0)
-            new = [c for c in names if (table, c) not in there]
-            made += share * sum(_width(kind, table, c) for c in new)
-            there.update((table, c) for c in new)
-        scratch = _SCRATCH.get(stage.name, _ANY_SCRATCH)
-        steps.append(Step(stage.title, alive + made + scratch, alive + made))
+            for column in names:
+                width = share * _width(kind, table, column)
+                # a column that is replaced is there until the stage has ended
+                beside, made = (beside + width, made) if (table, column) in there else (beside, made + width)
+                there.add((table, column))
+        if stage.name in _COPIES or "drop" in vars(stage).values():
+            beside += alive
+        steps.append(Step(stage.title, alive + made + beside, alive + made))
         alive += made
     return tuple(steps)
 

@@ -22,6 +22,7 @@ from km3gpu.pipeline.footprint import auto_chunk, footprint
 
 from .conftest import DETECTOR, ONLINE
 
+ARCA = "testdata:detx/KM3NeT_-00000001_20171212.detx"
 COLUMNS = {"hits": ("dom_id", "channel_id", "tdc", "tot"), "events": ("time_ns",)}
 
 
@@ -50,6 +51,31 @@ def test_each_stage_keeps_within_its_plan_and_not_by_far() -> None:
             assert chunk.nbytes / n <= planned.left + 1, stage.name
 
 
+def test_stages_of_simulated_hits_keep_within_their_plan(data: Path) -> None:
+    path = data / "offline/mcv6.gsg_nue-CCHEDIS_1e4-1e6GeV.sirene.jte.jchain.aanet.1.root"
+    chunk = km3gpu.open(path).read(entries=(0, 6), backend="cpu")
+    n = len(chunk.hits)
+    columns = {name: table.columns for name, table in chunk.tables.items()}
+    made = [
+        stages.make("calibrate", detector=ARCA, force=True),
+        stages.make("coincidences"),
+        stages.make("truth"),
+        stages.make("clean", radius_m=90.0),
+        stages.make("select", hits="tot > 10"),
+    ]
+    others = (chunk.nbytes - chunk.hits.nbytes) / n  # of the other tables, which the plan leaves out
+    with threads(1):
+        for stage, planned in zip(made, footprint(made, "offline", columns)[1:], strict=True):
+            stage(chunk)
+            with using_pool(Pool(keep=0)):
+                tracemalloc.start()
+                after = stage(chunk)
+                peak = tracemalloc.get_traced_memory()[1]
+                tracemalloc.stop()
+            assert (peak + chunk.nbytes) / n - others <= planned.highest, stage.name
+            chunk = after
+
+
 def test_what_is_left_is_there_in_the_next_step() -> None:
     steps = footprint(chain(), "daq", COLUMNS)
     assert [s.name for s in steps] == ["read", "calibrate", "coincidences", "triggers", "summarise"]
@@ -59,6 +85,10 @@ def test_what_is_left_is_there_in_the_next_step() -> None:
     calibrate = chain()[0]
     once, again = footprint([calibrate, calibrate], "daq", COLUMNS)[1:]
     assert again.left == once.left
+    assert again.highest == once.highest + 7 * 8 + 3 * 4 + 1
+    # rows that are left out are copied
+    drop = stages.make("calibrate", detector=DETECTOR, long_tot="drop")
+    assert footprint([drop], "daq", COLUMNS)[1].highest == once.highest + 10
     assert footprint([], "offline", {}) == footprint([], "offline", {"tracks": ()})
 
 
