@@ -183,7 +183,10 @@ def _steps(record: Mapping[str, Any]) -> Iterable[Step]:
     for n, stage in enumerate(record["stages"]):
         name = stage["stage"]
         text = json.dumps(stage) + (json.dumps(recipe[n]) if n < len(recipe) else "")
-        files = [i for i in calibration if i["digest"] in text or i["path"] in text]
+        by_table = {f for i in record["inputs"] for at, _, f in i.get("files", ()) if at == n}
+        named = [i for i in calibration if i["digest"] in text or i["path"] in text]
+        tabled = [i for i in calibration if i["path"] in by_table and i not in named]
+        files = [*named, *tabled]
         chosen = {
             k: v
             for k, v in stage.items()
@@ -204,11 +207,17 @@ def _steps(record: Mapping[str, Any]) -> Iterable[Step]:
         if name in seconds and name not in told:  # stages of one name share their time
             title += f"   {seconds[name]:.2f} s"
             told.add(name)
-        boxes = tuple(
-            Box("calibration", PurePosixPath(i["path"]).name, (i["digest"][:23], _size(i["size"])))
-            for i in files
-        )
-        yield Step(Box("stage", title, tuple(lines)), boxes)
+        boxes = [_file(i) for i in named]
+        if len(tabled) <= _NAMES:
+            boxes += [_file(i) for i in tabled]
+        else:
+            boxes.append(Box("calibration", f"{len(tabled)} files of the table", tuple(_named(tabled))))
+        yield Step(Box("stage", title, tuple(lines)), tuple(boxes))
+
+
+def _file(source: Mapping[str, Any]) -> Box:
+    name = PurePosixPath(source["path"]).name
+    return Box("calibration", name, (source["digest"][:23], _size(source["size"])))
 
 
 def _is_file(value: Any, files: Sequence[Mapping[str, Any]]) -> bool:

@@ -85,6 +85,18 @@ def test_many_inputs_are_a_few_boxes():
     assert len(flow(record(*(data(n) for n in range(3))), "name").lanes) == 3
 
 
+def test_files_that_a_table_chose_are_shown():
+    made = record(
+        data(1, files=[[0, "detector", "/cal/a.datx"]]), data(2, files=[[0, "detector", "/cal/b.datx"]])
+    )
+    made["inputs"] += [{**data(ord(n)), "role": "calibration", "path": f"/cal/{n}.datx"} for n in "ab"]
+    assert [b.title for b in flow(made, "name").steps[0].files] == ["$det$.datx", "a.datx", "b.datx"]
+    more = [data(n, files=[[0, "detector", f"/cal/{n}.datx"]]) for n in range(9)]
+    made = record(*more)
+    made["inputs"] += [{**data(n), "role": "calibration", "path": f"/cal/{n}.datx"} for n in range(9)]
+    assert [b.title for b in flow(made, "name").steps[0].files] == ["$det$.datx", "9 files of the table"]
+
+
 def test_what_is_missing_is_shown():
     found = flow(record(data(1), missing=["m"]), "name")
     assert found.outputs[-1].title == "1 chunk missing"
