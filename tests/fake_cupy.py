@@ -15,11 +15,15 @@ from typing import Any
 
 import numpy as np
 
-# functions that the package asks of cupy; all are in cupy 14.1
+# functions that the package may ask of cupy; all are in cupy 14.1
 _FUNCTIONS = """
-    abs all any arange arccos arctan2 argsort ascontiguousarray bincount broadcast_to clip concatenate cos
-    cumsum diff empty flatnonzero floor full isfinite isin isnan lexsort logical_not maximum minimum
-    nextafter nonzero ones repeat rint searchsorted sin sqrt stack take unique where zeros zeros_like
+    abs all any arange arccos arcsin arctan arctan2 argmax argmin argsort ascontiguousarray bincount
+    bitwise_and bitwise_or broadcast_to ceil clip column_stack concatenate cos count_nonzero cumsum diff
+    digitize dot einsum empty empty_like exp fabs flatnonzero floor fmax fmin full full_like hypot
+    isclose isfinite isin isinf isnan lexsort linspace log log10 logical_and logical_not logical_or max
+    maximum mean min minimum mod nextafter nonzero ones ones_like prod ravel repeat reshape rint roll
+    round searchsorted sign sin sort sqrt stack sum take take_along_axis tan tile trunc unique where
+    zeros zeros_like
 """
 FUNCTIONS = frozenset(_FUNCTIONS.split())
 _METHODS = """
