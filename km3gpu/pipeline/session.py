@@ -8,6 +8,7 @@ import sys
 import time
 import uuid
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ from km3gpu.pipeline.runners import kernel_threads, make_runner
 from km3gpu.pipeline.tags import tagged
 
 __all__ = ["RunResult", "Session"]
+
+_MERGES = 2  # outputs put together at a time
 
 
 @dataclass(frozen=True)
@@ -231,17 +234,23 @@ class Session:
         outputs = []
         place = (self.directory.parts, self.directory.path)
         sources = [(i.path, i.label) for i in self.plan.inputs if i.role == "data"]
-        for sink in self.recipe.sinks:
-            for name, paths in tagged(sink.name, sources).items():
+        with ThreadPoolExecutor(_MERGES) as pool:  # copying, hashing and compressing let go of the GIL
+            merging = []
+            for sink in self.recipe.sinks:
+                for name, paths in tagged(sink.name, sources).items():
+                    some = [r for r in receipts if r.path in paths]
+                    if not some:
+                        continue
+                    missing = [r for r in self._failures() if r.path in paths]
+                    record = provenance.embedded(self.directory, self.plan, some, missing, paths)
+                    made = pool.submit(merge, sink, some, *place, record, self.recipe.stages, name)
+                    merging.append((f"{name}{sink.suffix}", made))
+            for name, made in merging:
                 if stop:
+                    pool.shutdown(cancel_futures=True)
                     return []
-                some = [r for r in receipts if r.path in paths]
-                if not some:
-                    continue
-                bar.say(f"merging {name}{sink.suffix}")
-                missing = [r for r in self._failures() if r.path in paths]
-                record = provenance.embedded(self.directory, self.plan, some, missing, paths)
-                outputs.append(merge(sink, some, *place, record, self.recipe.stages, name))
+                bar.say(f"merging {name}")
+                outputs.append(made.result())
                 give_back()
         manifest = {
             "format": "km3gpu manifest",
@@ -271,7 +280,9 @@ class Session:
         )
         self._enter(status, now, outputs or None)
 
-    def _enter(self, status: str, ended: float | None = None, outputs: Sequence[Output] | None = None) -> None:
+    def _enter(
+        self, status: str, ended: float | None = None, outputs: Sequence[Output] | None = None
+    ) -> None:
         """Enter the run into the catalogue; a slice only says that there is such a run."""
         share = self.share is not None
         if share and ended is not None:
