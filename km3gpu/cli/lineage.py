@@ -133,10 +133,10 @@ def _register_index(prov: typer.Typer) -> None:
     ) -> None:
         """Enter all runs below some directories into the catalogue, from their records."""
         from km3gpu.cli.printing import print_json, show
-        from km3gpu.pipeline import catalogue as catalogues
+        from km3gpu.pipeline.indexing import index as indexed
 
         path = _place(catalogue)
-        n, wrong = catalogues.index(path, places, rebuild=rebuild)
+        n, wrong = indexed(path, places, rebuild=rebuild)
         if as_json:
             print_json({"catalogue": str(path), "runs": n, "wrong": wrong})
         else:

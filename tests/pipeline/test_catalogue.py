@@ -14,7 +14,8 @@ import pytest
 import km3gpu
 from km3gpu.errors import ConfigError, FormatError, InputNotFoundError
 from km3gpu.pipeline import provenance
-from km3gpu.pipeline.catalogue import Catalogue, Entry, Use, entry_of, index, place
+from km3gpu.pipeline.catalogue import Catalogue, Entry, Use, place
+from km3gpu.pipeline.indexing import entry_of, index
 from km3gpu.pipeline.lineage import find
 
 ONLINE = "testdata:online/KM3NeT_00000133_JDAQEvent.root"
