@@ -241,7 +241,7 @@ def _scaling(folder: Path, quick: bool) -> tuple[list[Row], float]:
     """Run the same job with one worker process and with two."""
     rows = []
     per_byte = 0.0
-    jobs = {"compute-bound plan": (COMPUTE, 8, 60, 1.7), "demo plan": (DEMO, 8, 90, 1.5)}
+    jobs = {"compute-bound plan": (COMPUTE, 8, 200, 1.7), "demo plan": (DEMO, 8, 120, 1.5)}
     for name, (text, few, full, limit) in jobs.items():
         pattern = copies(ONLINE, few if quick else full, folder / "in")
         made = recipe(text, folder, files=pattern)

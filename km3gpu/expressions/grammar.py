@@ -102,7 +102,7 @@ def _check(node: ast.AST) -> None:
         )
     if isinstance(node, ast.Constant) and type(node.value) not in (int, float, bool):
         raise ConfigError(f"{node.value!r} is no number", remedy="compare numbers only")
-    if isinstance(node, ast.Constant) and not abs(node.value) < 2**64:
+    if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not abs(node.value) < 2**64:
         raise ConfigError(f"{ast.unparse(node)} is too large a number", remedy="numbers have 64 bits")
     if isinstance(node, ast.Attribute) and not isinstance(node.value, ast.Name):
         raise ConfigError(f"{ast.unparse(node)!r} is no column", remedy="write table.column")
