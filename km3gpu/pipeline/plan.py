@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from km3gpu.chunk import Origin, file_digest
+from km3gpu.chunk import Origin
 from km3gpu.errors import FormatError, InputNotFoundError, SourceChangedError
 from km3gpu.io.filebytes import file_mark, is_url
 from km3gpu.pipeline.digests import digest_of
