@@ -93,9 +93,7 @@ def _overhead(folder: Path, quick: bool) -> list[Row]:
             note = f"by hand {peer:.2f} ms: open, read, write"
             rows.append(Row(label, ours, "ms", limit=limit, sense="at most", note=note))
         else:
-            rows.append(
-                Row(label, ours, "ms", peer, peer / ours, note="the same without the pipeline")
-            )
+            rows.append(Row(label, ours, "ms", peer, peer / ours, note="the same without the pipeline"))
         shutil.rmtree(out)
     return rows
 
