@@ -73,7 +73,7 @@ class ParquetSink:
         arrow = to_arrow(tables)
         rows = {n: len(t) for n, t in tables.items()}
         arrow = arrow.replace_schema_metadata({**arrow.schema.metadata, _ROWS: json.dumps(rows)})
-        options = self._options(arrow.schema, list(_dictionary_columns(arrow)))
+        options = self._options(arrow.schema, *_encodings(arrow))
         with sink.HashingFile(path) as file, pq.ParquetWriter(file, arrow.schema, **options) as writer:
             # groups of a bounded size, so that reading needs no more than one in memory
             size = max(1, math.ceil(len(arrow) * _GROUP / max(arrow.nbytes, 1)))
@@ -110,12 +110,15 @@ class ParquetSink:
         """Read a part or merged file back into tables."""
         return from_arrow(pq.read_table(path, page_checksum_verification=True))
 
-    def _options(self, schema: pa.Schema, dictionary: Sequence[str] = ()) -> dict[str, Any]:
+    def _options(
+        self, schema: pa.Schema, dictionary: Sequence[str] = (), encodings: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
         levels = self.compression in ("zstd", "gzip")
         return {
             "compression": None if self.compression == "none" else self.compression,
             "compression_level": self.level if levels else None,
             "use_dictionary": list(dictionary),
+            "column_encoding": dict(encodings or {}) or None,
             "write_statistics": list(_flat_columns(schema)),
             "store_schema": True,
             "write_page_checksum": True,  # so that a flipped bit does not become a number
@@ -250,21 +253,38 @@ def _from_arrow(array: pa.Array, about: Mapping[str, str]) -> Any:
     return np.ascontiguousarray(array.to_numpy(zero_copy_only=False))
 
 
-def _dictionary_columns(arrow: pa.Table) -> Iterator[str]:
-    """Name the columns whose values repeat: identifiers, times over threshold, positions of PMTs.
+def _encodings(arrow: pa.Table) -> tuple[list[str], dict[str, str]]:
+    """Choose how the columns are encoded before they are compressed.
 
-    Others would only fill a dictionary to throw it away.
+    Returns
+    -------
+    dictionary : list of str
+        Columns whose values repeat: identifiers, times over threshold, positions of
+        PMTs.  Others would only fill a dictionary to throw it away.
+    encodings : dict of str to str
+        The rest.  Times that are floats are split into streams of their bytes, of which
+        the upper ones hardly change: a sixth less to write than plain, in less time.
+        Of integers the differences are kept.
     """
+    dictionary: list[str] = []
+    encodings: dict[str, str] = {}
     for top in arrow.schema:
         for path, values in _values(top.name, _whole(arrow.column(top.name))):
-            if pa.types.is_large_string(values.type):
-                yield path
-            elif len(values) and not pa.types.is_boolean(values.type):
-                # evenly spread, so that neither long events nor sorted columns mislead
-                some = values.to_numpy(zero_copy_only=False)[:: max(1, len(values) // _SAMPLE)]
-                some = np.sort(some)
-                if np.count_nonzero(some[1:] != some[:-1]) < _REPEATS * len(some):
-                    yield path
+            if pa.types.is_large_string(values.type) or _repeats(values):
+                dictionary.append(path)
+            elif values.type in (pa.float32(), pa.float64()):
+                encodings[path] = "BYTE_STREAM_SPLIT"
+            elif pa.types.is_integer(values.type):
+                encodings[path] = "DELTA_BINARY_PACKED"
+    return dictionary, encodings
+
+
+def _repeats(values: pa.Array) -> bool:
+    if not len(values) or pa.types.is_boolean(values.type):
+        return False
+    # evenly spread, so that neither long events nor sorted columns mislead
+    some = np.sort(values.to_numpy(zero_copy_only=False)[:: max(1, len(values) // _SAMPLE)])
+    return bool(np.count_nonzero(some[1:] != some[:-1]) < _REPEATS * len(some))
 
 
 def _values(path: str, array: pa.Array) -> Iterator[tuple[str, pa.Array]]:
