@@ -55,12 +55,13 @@ def difference(a: str | Path, b: str | Path) -> list[Change]:
 def _changes(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[Change]:
     if a["code"] != b["code"]:
         yield Change("code", "version", a["code"], b["code"])
-    for key, x, y in changes(a.get("git") or {}, b.get("git") or {}):
-        yield Change("code", f"git.{key}", x, y)
-    yield from _inputs(a["inputs"], b["inputs"])
-    yield from _stages(a["stages"], b["stages"])
     # what is embedded in an output tells neither how nor where it was made
     whole = all("configuration" in r for r in (a, b))
+    if whole:
+        for key, x, y in changes(a.get("git") or {}, b.get("git") or {}):
+            yield Change("code", f"git.{key}", x, y)
+    yield from _inputs(a["inputs"], b["inputs"])
+    yield from _stages(a["stages"], b["stages"])
     for section, place in (
         ("sink", ("recipe", "sinks")),
         ("source", ("recipe", "source")),

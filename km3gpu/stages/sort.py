@@ -27,6 +27,7 @@ class Sort(Stage):
     by : str
         Column; ``"t"`` sorts hits by time.
     table : str
+        Table whose rows are sorted: ``"hits"``, ``"tracks"``, ...
     descending : bool
         Largest first.
     """
@@ -93,6 +94,7 @@ def sort(chunk: Chunk, by: str = "t", table: str = "hits", descending: bool = Fa
     by : str
         Column; ``"t"`` sorts hits by time.
     table : str
+        Table whose rows are sorted: ``"hits"``, ``"tracks"``, ...
     descending : bool
         Largest first.
 
