@@ -5,7 +5,7 @@ from __future__ import annotations
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import Normalize
+from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
 from km3gpu.errors import FormatError
@@ -14,6 +14,10 @@ from km3gpu.plot.style import COLOURS, RC, TIME_MAP
 from km3gpu.table import Table
 
 __all__ = ["rate_map"]
+
+# PMTs near bioluminescence count hundreds of times what the others do: from this
+# ratio on the scales are logarithmic
+_FAR_APART = 20.0
 
 
 def rate_map(rates: Table, title: str = "rates of PMTs") -> Figure:
@@ -67,9 +71,10 @@ def _every_pmt(axes: Axes, rates: Table, grid: np.ndarray, channels: int, what: 
     shown = np.where(grid > 0, grid, np.nan).T
     low, high = bulk(grid[grid > 0])
     axes.set_facecolor(COLOURS["rule"])
+    scaled = LogNorm if _far_apart(low, high) else Normalize
     squares = axes.pcolormesh(
         np.arange(len(grid) + 1), np.arange(channels + 1) - 0.5, shown, cmap=TIME_MAP,
-        norm=Normalize(low, high), rasterized=True,
+        norm=scaled(low, high), rasterized=True,
     )  # fmt: skip
     axes.grid(False)
     axes.set_ylabel("channel")
@@ -95,8 +100,12 @@ def _every_pmt(axes: Axes, rates: Table, grid: np.ndarray, channels: int, what: 
 def _spread(axes: Axes, grid: np.ndarray, what: str) -> None:
     good = grid[grid > 0]
     low, high = bulk(good)
-    pad = 0.25 * (high - low)
-    edges = np.linspace(max(low - pad, 0.0), high + pad, 61)
+    if _far_apart(low, high):
+        edges = np.geomspace(low / 2, 2 * high, 61)
+        axes.set_xscale("log")
+    else:
+        pad = 0.25 * (high - low)
+        edges = np.linspace(max(low - pad, 0.0), high + pad, 61)
     axes.hist(good.clip(edges[0], edges[-1]), bins=list(edges), color=COLOURS["bars"])
     if len(good):
         middle = float(np.median(good))
@@ -117,10 +126,18 @@ def _in_order(axes: Axes, mean: np.ndarray, hrv: np.ndarray, what: str) -> None:
             vetoed, mean[vetoed], "o", ms=5, mfc="none", mec=COLOURS["track"], mew=0.8,
             label="a PMT with high-rate veto",
         )  # fmt: skip
-        axes.legend(loc="upper right")
-    axes.set_ylim(0, None)
+        axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.0)
+    counted = mean[mean > 0]
+    if len(counted) and _far_apart(float(counted.min()), float(counted.max())):
+        axes.set_yscale("log")
+    else:
+        axes.set_ylim(0, None)
     axes.set_xlabel("modules by identifier")
     axes.set_ylabel(f"mean {what}")
+
+
+def _far_apart(low: float, high: float) -> bool:
+    return low > 0 and high > _FAR_APART * low
 
 
 def _said(rates: Table, grid: np.ndarray) -> str:
@@ -128,6 +145,6 @@ def _said(rates: Table, grid: np.ndarray) -> str:
     parts = [
         f"{len(grid):,} modules", f"{grid.size - silent:,} PMTs with a rate", f"{silent:,} without",
         f"high-rate veto {100 * float(rates.flat('hrv').mean()):.2g} % of the time",
-        f"up to {frames:,} frames each",
+        f"up to {frames:,} frames each" if frames > 1 else "one frame each",
     ]  # fmt: skip
     return " · ".join(parts)
