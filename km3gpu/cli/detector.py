@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,7 +12,7 @@ from km3gpu.cli.command import command
 if TYPE_CHECKING:
     from km3gpu.detector import Detector
 
-__all__ = ["convert", "opened", "register", "save"]
+__all__ = ["convert", "opened", "register"]
 
 _DIFFERENT = 3  # exit code of `diff`: done, and they differ
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -43,6 +43,7 @@ def register(app: typer.Typer) -> None:
         found = opened(file)
         if picture is not None:
             from km3gpu import plot
+            from km3gpu.plot.saving import save
 
             save(plot.detector_map(found), picture)
         said = described(found)
@@ -72,6 +73,7 @@ def register(app: typer.Typer) -> None:
         found = difference.compared(*both, length=length, angle=angle, time=time)
         if picture is not None:
             from km3gpu import plot
+            from km3gpu.plot.saving import save
 
             save(plot.t0_differences(*both), picture)
         if as_json:
@@ -168,27 +170,6 @@ def convert(
         raise ConfigError(f"cannot write {str(out)!r}: {error.strerror}", remedy="choose another") from None
     written = opened(str(out))
     return written, difference.lost(detector, written)
-
-
-def save(figure: Any, path: str) -> None:
-    """Save a figure; the end of the name tells the format.
-
-    Raises
-    ------
-    ConfigError
-        There is no such format, or the file cannot be written.
-    """
-    from km3gpu.errors import ConfigError
-
-    known = sorted(figure.canvas.get_supported_filetypes())
-    if Path(path).suffix.lower().removeprefix(".") not in known:
-        raise ConfigError(
-            f"no picture format for {Path(path).name!r}", remedy=f"there is: {', '.join(known)}"
-        )
-    try:
-        figure.savefig(path, dpi=150)
-    except OSError as error:
-        raise ConfigError(f"cannot write {path!r}: {error.strerror}", remedy="choose another") from None
 
 
 def _and_lost(lost: list[str]) -> str:

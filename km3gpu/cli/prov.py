@@ -49,9 +49,10 @@ def register(app: typer.Typer) -> None:
         found = provenance.read(record)
         if picture is not None:
             from km3gpu.plot.lineage import lineage as drawn
-            from km3gpu.plot.lineage import save
+            from km3gpu.plot.saving import save
 
             save(drawn(found, record), picture)
+        if picture is not None and not as_json:
             print(picture)
         elif as_json:
             printing.print_json(found)

@@ -40,7 +40,6 @@ def register(app: typer.Typer) -> None:
         as_json: Annotated[bool, typer.Option("--json", help="Print all rows as JSON columns.")] = False,
     ) -> None:
         """Say how often PMTs fire, how often they do so together, or for how long."""
-        from km3gpu.cli.detector import save
         from km3gpu.cli.printing import facts, print_json, show
 
         source, chosen, table = statistics(file, of, detector, tree)
@@ -48,6 +47,8 @@ def register(app: typer.Typer) -> None:
             from km3gpu import plot
 
             draw = {"pmts": plot.rate_map, "coincidences": plot.coincidence_map, "tot": plot.tot_map}[of]
+            from km3gpu.plot.saving import save
+
             save(draw(table, f"{_TITLES[of]}: {source.paths[0].rsplit('/', 1)[-1]}, {chosen}"), picture)
         if as_json:
             columns = {name: table.flat(name).tolist() for name in table.columns}

@@ -210,7 +210,7 @@ def _livetime(runs: str | None) -> Any:
 
 
 def _save(figure: Any, path: Path) -> None:
-    from km3gpu.plot.lineage import save
+    from km3gpu.plot.saving import save
 
     save(figure, path)
     _wrote(path)

@@ -62,7 +62,7 @@ def draw(
     ------
     ConfigError, FormatError, InputNotFoundError
     """
-    from km3gpu.plot.lineage import save
+    from km3gpu.plot.saving import save
     from km3gpu.plot.sky import Horizon, sky_map
 
     frame_matrix(frame)

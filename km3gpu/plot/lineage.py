@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -12,11 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
-from km3gpu.errors import ConfigError, InputNotFoundError
 from km3gpu.pipeline.flow import Box, Flow, flow
 from km3gpu.plot.style import COLOURS, RC
 
-__all__ = ["lineage", "save"]
+__all__ = ["lineage"]
 
 # everything is in points, 1/72 inch
 _WIDTH = 236.0
@@ -58,31 +56,6 @@ def lineage(record: Mapping[str, Any], name: str) -> Figure:
     """
     with mpl.rc_context(dict(RC)):
         return _Picture(flow(record, name)).figure
-
-
-def save(figure: Figure, path: str | Path) -> None:
-    """Write a figure in the format of the file's name; the same picture is the same bytes.
-
-    Raises
-    ------
-    ConfigError
-        No picture has such a name.
-    InputNotFoundError
-        There is no such directory.
-    """
-    known = sorted(figure.canvas.get_supported_filetypes())
-    kind = Path(path).suffix.removeprefix(".").lower()
-    if kind not in known:
-        raise ConfigError(
-            f"{str(path)!r} is no name of a picture",
-            remedy=f"let it end with .svg or .png, of {', '.join(known)}",
-        )
-    if not Path(path).absolute().parent.is_dir():
-        raise InputNotFoundError(f"no directory for {str(path)!r}", remedy="make it first")
-    # a clock and random identifiers would make each copy another
-    metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
-    with mpl.rc_context({"svg.hashsalt": "km3gpu"}):
-        figure.savefig(path, metadata=metadata)
 
 
 def _height(box: Box) -> float:

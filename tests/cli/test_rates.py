@@ -49,4 +49,4 @@ def test_what_is_not_right(km3gpu, tmp_path):
     assert "give --detector FILE" in km3gpu("rates", STREAM, "--of", "coincidences").error()
     assert "KM3NET_SUMMARYSLICE" in km3gpu("rates", EVENTS).error()
     assert "no file" in km3gpu("rates", tmp_path / "none.root").error()
-    assert "no picture format" in km3gpu("rates", SUMMARY, "--plot", tmp_path / "x.gifff").error()
+    assert "is no name of a picture" in km3gpu("rates", SUMMARY, "--plot", tmp_path / "x.gifff").error()

@@ -9,7 +9,8 @@ from matplotlib.patches import FancyBboxPatch
 
 from km3gpu.errors import ConfigError, InputNotFoundError
 from km3gpu.pipeline.flow import flow
-from km3gpu.plot.lineage import lineage, save
+from km3gpu.plot.lineage import lineage
+from km3gpu.plot.saving import save
 
 
 def data(n, application="JConvert", **other):
