@@ -96,7 +96,8 @@ def _fits(path: str) -> DataFile:
 
 
 _FORMATS: tuple[tuple[Callable[[bytes], bool], Callable[[str], DataFile]], ...] = (
-    (lambda head: head.startswith(b"root"), RootData),
+    # the version that follows has three bytes at most: a text may begin with "root" too
+    (lambda head: head.startswith(b"root\0"), RootData),
     (lambda head: head.startswith(b"\x89HDF\r\n\x1a\n"), _hdf5),
     (lambda head: head.startswith(b"PAR1"), _parquet),
     (lambda head: head.startswith(b"SIMPLE  ="), _fits),

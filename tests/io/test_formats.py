@@ -63,6 +63,7 @@ def test_how_many():
     ("name", "content", "words"),
     [
         ("x.root", b"no root", "is not a ROOT file; it is a text"),
+        ("passwd", b"root:x:0:0:root:/root:/bin/bash\n", "is of no format that km3gpu reads; it is a text"),
         ("x.zst", b"\x28\xb5\x2f\xfd" + bytes(20), "it is compressed: unpack it first"),
         ("x.dat", b"<html>gone</html>", "it looks like a web page or JSON: was it downloaded whole"),
         ("x", bytes(range(128, 256)), "is of no format that km3gpu reads; check that"),
