@@ -2,7 +2,8 @@
 
 ``&``, ``|`` and ``~`` are ``and``, ``or`` and ``not``, and bind as loosely, so
 ``tot > 20 & trig > 0`` says what it seems to say.  Bits are looked at with
-``bits(trig, 2)``.
+``bits(trig, 2)``.  A text stands only beside ``==``, ``!=`` and in the list of
+``in``: ``label == 'numu'``.
 """
 
 from __future__ import annotations
@@ -75,9 +76,23 @@ def parse(text: str) -> ast.expr:
     except (SyntaxError, ValueError, tokenize.TokenError, MemoryError, RecursionError) as error:
         what = getattr(error, "msg", None) or error.args[0]
         raise ConfigError(f"no valid expression: {what}", remedy="write for example 'tot > 20'") from None
+    texts = {id(t) for node in ast.walk(tree) if isinstance(node, ast.Compare) for t in _texts(node)}
     for node in ast.walk(tree):
-        _check(node)
+        if id(node) not in texts:
+            _check(node)
     return tree.body
+
+
+def _texts(node: ast.Compare) -> Iterator[ast.expr]:
+    """Give the texts that stand where one may."""
+    left = node.left
+    for op, right in zip(node.ops, node.comparators, strict=True):
+        among = right.elts if isinstance(right, ast.List | ast.Tuple) else []
+        beside = [left, right] if isinstance(op, ast.Eq | ast.NotEq) else []
+        for one in among if isinstance(op, ast.In | ast.NotIn) else beside:
+            if isinstance(one, ast.Constant) and isinstance(one.value, str):
+                yield one
+        left = right
 
 
 def _worded(text: str) -> str:
@@ -101,7 +116,8 @@ def _check(node: ast.AST) -> None:
             f"{name} is no part of an expression", remedy=hint.get(name, "use + - * / and names")
         )
     if isinstance(node, ast.Constant) and type(node.value) not in (int, float, bool):
-        raise ConfigError(f"{node.value!r} is no number", remedy="compare numbers only")
+        remedy = "texts are compared by == and !=" if isinstance(node.value, str) else "write a number"
+        raise ConfigError(f"{node.value!r} is no number", remedy=remedy)
     if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not abs(node.value) < 2**64:
         raise ConfigError(f"{ast.unparse(node)} is too large a number", remedy="numbers have 64 bits")
     if isinstance(node, ast.Attribute) and not isinstance(node.value, ast.Name):

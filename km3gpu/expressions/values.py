@@ -114,9 +114,28 @@ def arithmetic(name: str, values: Sequence[Value], chunk: Chunk) -> Value:
 
 
 def compare(name: str, left: Value, right: Value, chunk: Chunk) -> Value:
-    """Compute ``== != < <= > >=``, exactly also between signed and unsigned."""
+    """Compute ``== != < <= > >=``, exactly also between signed and unsigned; ``== !=`` of texts too."""
+    for text, other in ((left, right), (right, left)):
+        if isinstance(text.array, str):
+            found = _is_text(other, text.array)
+            return Value(found if name == "eq" else ~found, other.of)
     arrays, of = _together([left, right], chunk)
     return Value(_quiet(_COMPARE[name], arrays), of)
+
+
+def _is_text(value: Value, word: str) -> Any:
+    """Tell of each text of a column whether it is a word."""
+    column = value.array
+    if not isinstance(column, Ragged) or not column.text:
+        kind = "lists" if isinstance(column, Ragged) else "numbers"
+        raise FormatError(f"{word!r} is a text, compared with {kind}", remedy="leave the quotes away")
+    letters = word.encode()
+    starts = column.offsets[:-1]
+    found = column.offsets[1:] - starts == len(letters)
+    for place, letter in enumerate(letters):  # those that are still alike are few
+        (alike,) = found.nonzero()
+        found[alike] = column.content[starts[alike] + place] == letter
+    return found
 
 
 def logic(word: str, values: Sequence[Value], chunk: Chunk) -> Value:

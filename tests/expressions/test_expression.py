@@ -23,7 +23,10 @@ TRIG = np.array([0, 1, 2, 3, 2**63], np.uint64)
 @pytest.fixture(scope="module")
 def chunk() -> Chunk:
     """Three events, with 3, 0 and 2 hits."""
-    events = Table("events", {"overlays": np.array([5, 1, 4]), "w": np.arange(6.0).reshape(3, 2)})
+    words = b"numu", b"nu", b"nutau\xc3\xa9"
+    label = Ragged(np.array([0, 4, 6, 13]), np.frombuffer(b"".join(words), np.uint8), text=True)
+    overlays = np.array([5, 1, 4])
+    events = Table("events", {"overlays": overlays, "w": np.arange(6.0).reshape(3, 2), "label": label})
     fit = Ragged(np.array([0, 2, 3]), np.array([0.5, 1.5, 2.5]))
     tracks = Table("tracks", {"E": np.array([100.0, 10.0]), "fitinf": fit}, np.array([0, 1, 1, 2]))
     hits = Table("hits", {"tot": TOT, "t": T, "trig": TRIG}, np.array([0, 3, 3, 5]))
@@ -64,6 +67,12 @@ VALUES = {
     ("log10(max(tracks.E, 1))", "tracks"): [2.0, 1.0],
     ("fitinf[JGANDALF_BETA0_RAD]", "tracks"): [0.5, 2.5],
     ("1 / (overlays - 1)", "events"): [0.25, np.inf, 1 / 3],
+    # texts
+    ("label == 'numu'", "events"): [True, False, False],
+    ("'nu' != label", "events"): [True, False, True],
+    ("label in ['nu', 'nutau\u00e9'] & overlays > 1", "events"): [False, False, True],
+    ("label not in ('nu', '')", "events"): [True, False, True],
+    ("events.label == 'numu'", "hits"): [True, True, True, False, False],
 }
 
 
@@ -86,7 +95,14 @@ FAULTS = {
     "tot if t else 3": (ConfigError, "write where(condition, a, b)"),
     "tot ^ 1": (ConfigError, "write a != b"),
     "f'{tot}'": (ConfigError, "is no part of an expression"),
-    "tot == 'a'": (ConfigError, "compare numbers only"),
+    "tot == 'a'": (FormatError, "'a' is a text, compared with numbers"),
+    "tot > 'a'": (ConfigError, "'a' is no number; texts are compared by == and !="),
+    "tot in ['a', 3]": (FormatError, "'a' is a text, compared with numbers"),
+    "t + 'a' == 3": (ConfigError, "'a' is no number"),
+    "events.label > 3": (FormatError, "take one item"),
+    "events.w == 'a'": (FormatError, "'a' is a text, compared with numbers"),
+    "tracks.fitinf == 'a'": (FormatError, "'a' is a text, compared with lists"),
+    "tot > 1j": (ConfigError, "1j is no number; write a number"),
     "fitinf[1:2]": (ConfigError, "does not name one item"),
     "sqrt(t, 2)": (ConfigError, "sqrt() takes 1, not 2"),
     "sqrt(x=t)": (ConfigError, "takes values only"),
