@@ -49,11 +49,21 @@ def register(app: typer.Typer) -> None:
         if as_json:
             print_json(_plain(recipe, made))
         else:
-            show(*_tables(recipe, made, chunks))
+            show(*_tables(recipe, made, chunks), *_runs(made))
+
+
+def _runs(plan: Plan) -> list[str]:
+    """Say what the run list of a plan leaves out."""
+    from km3gpu.pipeline.livetimes import livetimes, told
+
+    facts = livetimes(plan, {})
+    return [] if facts is None else told(facts)
 
 
 def _plain(recipe: Recipe, plan: Plan) -> dict[str, Any]:
     from dataclasses import asdict
+
+    from km3gpu.pipeline.livetimes import livetimes
 
     sizes = [plan.chunk_bytes(c) for c in plan.chunks]
     return {
@@ -66,6 +76,7 @@ def _plain(recipe: Recipe, plan: Plan) -> dict[str, Any]:
         "sinks": plan.recipe["sinks"],
         "run": asdict(recipe.run),
         "origins": dict(recipe.origins),
+        "runs": livetimes(plan, {}),
         "memory_per_worker": _worker(recipe, plan, max(sizes)),
         "memory_steps": [s._asdict() for s in _footprint(recipe, plan)],
         "chunks": [

@@ -35,6 +35,8 @@ def summarised(result: RunResult, compiled: float = 0.0) -> dict[str, Any]:
         this session, ``stages`` the wall time of each step summed over workers,
         compilation included.
     """
+    from km3gpu.pipeline.livetimes import livetimes
+
     total = result.total
     return {
         "out": str(result.out),
@@ -57,6 +59,7 @@ def summarised(result: RunResult, compiled: float = 0.0) -> dict[str, Any]:
         "devices": sorted({r.device for r in result.receipts if r.device}),
         "counters": dict(total.counters),
         "check": checked(total.counters),
+        "runs": livetimes(result.plan, total.counters),
         "outputs": {str(p): p.stat().st_size for p in result.outputs},
         "provenance": str(result.provenance),
     }
@@ -112,8 +115,10 @@ def table(summaries: Mapping[str, Mapping[str, Any]]) -> Table:
 
 
 def lines(summary: Mapping[str, Any]) -> list[str]:
-    """Say in words what the table does not: the check, the paths, and what failed."""
-    said = []
+    """Say in words what the table does not: the runs, the check, the paths, and what failed."""
+    from km3gpu.pipeline.livetimes import told
+
+    said = [] if summary["runs"] is None else told(summary["runs"])
     check = summary["check"]
     if check is not None:
         found = ", ".join(f"{name} {check[name]:.2g}{_UNITS[name]}" for name in _CHECKED)

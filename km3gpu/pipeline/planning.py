@@ -23,7 +23,8 @@ from km3gpu.pipeline.receipt import sink_key
 from km3gpu.pipeline.recipe import Recipe
 from km3gpu.pipeline.settings import SourceSettings
 from km3gpu.pipeline.tags import tagged
-from km3gpu.pipeline.variants import resolve
+from km3gpu.pipeline.variants import files_of, resolve, runs_of
+from km3gpu.stages.runs import Runs
 from km3gpu.stages.stage import needed
 
 __all__ = ["HIDDEN_TABLES", "choose_columns", "make_plan"]
@@ -77,7 +78,7 @@ def make_plan(recipe: Recipe, files: Iterable[str] | None = None) -> Plan:
     for sink in recipe.sinks:  # before anything runs: inputs that one output cannot tell apart
         tagged(sink.name, paths.items())
     calibration = dict.fromkeys(f for s in recipe.stages for f in s.inputs())
-    calibration |= dict.fromkeys(str(f) for i, _, _ in data for *_, f in i.files if f is not None)
+    calibration |= dict.fromkeys(f for i, _, _ in data for f in files_of(i.files))
     inputs = [i for i, _, _ in data] + [_input(p, "calibration") for p in calibration]
     chunks = []
     history = recipe.history
@@ -85,6 +86,13 @@ def make_plan(recipe: Recipe, files: Iterable[str] | None = None) -> Plan:
         for origin in origins:
             whole = replace(origin, digest=i.digest, uuid=i.uuid)
             chunks.append(PlannedChunk(chunk_id(whole, i.history or history), whole))
+    if not chunks and any(i.n_entries for i, _, _ in data):
+        found = {r: run.verdict for i, _, _ in data for (_, r), run in runs_of(i.files).items()}
+        raise ConfigError(
+            f"no good run: {', '.join(f'{r} is {why}' for r, why in list(found.items())[:4])}",
+            where=", ".join(paths),
+            remedy="look at the run list, and at its condition",
+        )
     if not chunks:
         raise ConfigError(
             "the inputs hold no events", where=", ".join(paths), remedy="choose other files or tree"
@@ -133,6 +141,13 @@ def _look(path: str, recipe: Recipe, label: str) -> tuple[Input, dict[str, tuple
         meta=tuple(source.meta),
         bytes=dataset.nbytes(columns),
     )
+    runs = runs_of(files)
+    if (
+        runs
+        and not any(run.good for run in runs.values())
+        and all(stage.others == "drop" for stage in recipe.stages if isinstance(stage, Runs))
+    ):
+        return about, columns, []  # nothing of it would be left
     return about, columns, source.origins(recipe.source.chunk, columns=columns)
 
 

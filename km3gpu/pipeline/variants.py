@@ -4,6 +4,8 @@ A table (see `km3gpu.detector.calibration_table`) takes the place of a file:
 ``detector = "calibration.csv"``.  It is resolved when the run is planned, for
 each input by its run, time and detector, so that the chunks of an input know
 the one file that they rest on: a new line in the table makes no old chunk new.
+A run list (see `km3gpu.stages.runs`) is resolved likewise, to what it says of the
+runs of the input.
 """
 
 from __future__ import annotations
@@ -19,12 +21,13 @@ from km3gpu.detector.calibration_table import PARAMETERS, CalibrationTable, is_t
 from km3gpu.errors import ConfigError
 from km3gpu.extras import resolve_path
 from km3gpu.io.source import Source
+from km3gpu.stages.runs import Run, Runs, extracted
 from km3gpu.stages.stage import Stage
 
-__all__ = ["Files", "resolve", "tables_of", "varied"]
+__all__ = ["Files", "files_of", "resolve", "runs_of", "tables_of", "varied"]
 
 Files = tuple[tuple[int, str, str | None], ...]
-"""Position of a stage, name of its parameter, the file to take: those that a table gave."""
+"""Position of a stage, name of its parameter, what to take: a file of a table, or runs of a run list."""
 
 
 def tables_of(stages: Sequence[Stage]) -> list[tuple[int, str, str]]:
@@ -62,10 +65,14 @@ def resolve(stages: Sequence[Stage], source: Source) -> Files:
         that needs one.
     """
     tables = tables_of(stages)
-    if not tables or source.n_events == 0:
+    lists = [(n, stage) for n, stage in enumerate(stages) if isinstance(stage, Runs)]
+    if not (tables or lists) or source.n_events == 0:
         return ()
     facts = _facts(source)
     made: list[tuple[int, str, str | None]] = []
+    for n, stage in lists:
+        numbers = [(about.get("det_id"), about.get("run")) for about in facts]
+        made.append((n, "file", stage.extract((d, r) for d, r in numbers if r is not None)))
     for n, name, path in tables:
         table = _open(path, file_digest(path))
         files = {table.file(name, **about) for about in facts}
@@ -91,6 +98,21 @@ def varied(stages: Sequence[Stage], files: Files) -> tuple[Stage, ...]:
     for n, name, file in files:
         made[n] = dataclasses.replace(made[n], **{name: file})
     return tuple(made)
+
+
+def runs_of(files: Files) -> dict[tuple[int | None, int], Run]:
+    """Give what run lists said of the runs of an input, by detector and run; of several the worst."""
+    found: dict[tuple[int | None, int], Run] = {}
+    for _, _, value in files:
+        for key, run in extracted(value).items():
+            if key not in found or found[key].good:
+                found[key] = run
+    return found
+
+
+def files_of(files: Files) -> list[str]:
+    """Give the files that tables gave."""
+    return [value for _, _, value in files if value is not None and not extracted(value)]
 
 
 def _facts(source: Source) -> list[dict[str, int | None]]:

@@ -26,6 +26,7 @@ from km3gpu.stages.map import Map, map_columns
 from km3gpu.stages.noise import noise
 from km3gpu.stages.quality import Quality
 from km3gpu.stages.rates import coincidence_rates, pmt_rates, tot_distributions
+from km3gpu.stages.runs import Runs, runs
 from km3gpu.stages.sample import Sample, sample
 from km3gpu.stages.score import Score, score
 from km3gpu.stages.score_truth import ScoreTruth, score_truth
@@ -59,6 +60,7 @@ __all__ = [
     "Locate",
     "Map",
     "Quality",
+    "Runs",
     "Sample",
     "Score",
     "ScoreTruth",
@@ -93,6 +95,7 @@ __all__ = [
     "needed",
     "noise",
     "pmt_rates",
+    "runs",
     "sample",
     "score",
     "score_truth",
