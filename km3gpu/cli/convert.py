@@ -149,7 +149,7 @@ def convert(
     from km3gpu.errors import ConfigError, Km3GpuError, OutputExistsError, UnknownNameError
     from km3gpu.pipeline import Recipe, run
     from km3gpu.pipeline.settings import RunSettings, SourceSettings
-    from km3gpu.pipeline.steps import SINKS
+    from km3gpu.pipeline.sinks import SINKS
 
     formats = _FORMATS.get(out.suffix, ())
     if not formats:

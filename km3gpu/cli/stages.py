@@ -66,7 +66,7 @@ def stage_facts() -> dict[str, dict[str, Any]]:
         and ``meaning``.
     """
     from km3gpu import stages
-    from km3gpu.pipeline.steps import SINKS
+    from km3gpu.pipeline.sinks import SINKS
 
     kinds = {"stage": stages.known(), "sink": SINKS}
     return {name: _facts(cls, kind) for kind, classes in kinds.items() for name, cls in classes.items()}

@@ -26,6 +26,7 @@ import numpy as np
 
 from km3gpu import backend as _backend
 from km3gpu.errors import BackendError
+from km3gpu.kernels import extensions
 from km3gpu.kernels.scalar.fault import NONE
 
 __all__ = ["NONE", "Kernel", "Launch", "block", "blocks", "recording", "run", "threads"]
@@ -36,6 +37,7 @@ _MAX_BLOCKS_PER_GRID = 65_535
 # The simulator gives every thread of a block a thread of the operating system.
 _SIMULATED_BLOCK, _SIMULATED_GRID = 32, 2
 
+extensions.hold_back()
 _simulated = os.environ.get("KM3GPU_BACKEND", "").lower() == "cudasim"
 _wanted = threading.local()
 # numba's workqueue layer aborts the process when two threads launch parallel

@@ -1,14 +1,35 @@
-"""Many chunks: plan them, run them, survive faults, and write down where every row came from."""
+"""Many chunks: plan them, run them, survive faults, and write down where every row came from.
+
+The names are loaded when they are first used: a worker needs only what makes a
+chunk, not what plans, merges and records a run.
+"""
 
 from __future__ import annotations
 
-from km3gpu.pipeline.plan import Plan
-from km3gpu.pipeline.planning import make_plan
-from km3gpu.pipeline.receipt import Receipt
-from km3gpu.pipeline.recipe import Recipe, read_recipe
-from km3gpu.pipeline.session import RunResult
-from km3gpu.pipeline.start import resume, run
-from km3gpu.pipeline.task import Task, run_chunk
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from km3gpu.pipeline.plan import Plan
+    from km3gpu.pipeline.planning import make_plan
+    from km3gpu.pipeline.receipt import Receipt
+    from km3gpu.pipeline.recipe import Recipe, read_recipe
+    from km3gpu.pipeline.session import RunResult
+    from km3gpu.pipeline.start import resume, run
+    from km3gpu.pipeline.task import Task, run_chunk
+
+_MODULES = {
+    "Plan": "plan",
+    "Receipt": "receipt",
+    "Recipe": "recipe",
+    "RunResult": "session",
+    "Task": "task",
+    "make_plan": "planning",
+    "read_recipe": "recipe",
+    "resume": "start",
+    "run": "start",
+    "run_chunk": "task",
+}
 
 __all__ = [
     "Plan",
@@ -22,3 +43,15 @@ __all__ = [
     "run",
     "run_chunk",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

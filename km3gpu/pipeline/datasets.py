@@ -23,16 +23,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from km3gpu import backend, config
-from km3gpu.chunk import Chunk
+from km3gpu import config
 from km3gpu.errors import ConfigError
 from km3gpu.pipeline import steps
-from km3gpu.table import Ragged
 from km3gpu.tomlfile import Document
 
-__all__ = ["Dataset", "labelled", "named", "read_datasets", "step"]
+__all__ = ["Dataset", "named", "read_datasets", "step"]
 
 _LABEL = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9._+-]*")
 
@@ -125,28 +121,3 @@ def named(
 def step(label: str) -> str:
     """Give the fingerprint of putting a label on events, the first step of a labelled input."""
     return json.dumps({"stage": "label", "label": label}, sort_keys=True, separators=(",", ":"))
-
-
-def labelled(chunk: Chunk, label: str) -> Chunk:
-    """Give each event its label, in the column ``label`` of ``events``.
-
-    Raises
-    ------
-    ConfigError
-        The file has such a column already.
-    """
-    if not label or "events" not in chunk:
-        return chunk
-    if "label" in chunk.events:
-        raise ConfigError(
-            "the events have a column 'label' already",
-            where=chunk.source.path,
-            remedy="leave it out of columns, or name the files without labels",
-        )
-    events = chunk.events
-    word = label.encode()
-    xp = backend.namespace(events.flat("entry")) if "entry" in events else np
-    offsets = xp.arange(len(events) + 1, dtype="int64") * len(word)
-    content = xp.tile(xp.asarray(np.frombuffer(word, np.uint8)), len(events))
-    texts = Ragged(offsets, content, text=True)
-    return Chunk(chunk.source, {**chunk.tables, "events": events.with_columns(label=texts)}, chunk.history)

@@ -7,8 +7,6 @@ import resource
 import sys
 from pathlib import Path
 
-import pyarrow as pa
-
 __all__ = ["give_back", "peak"]
 
 
@@ -25,7 +23,9 @@ def peak() -> int:
 
 def give_back() -> None:
     """Give freed memory back to the system: Arrow's pool, and the C library's where it is glibc."""
-    pa.default_memory_pool().release_unused()
+    arrow = sys.modules.get("pyarrow")
+    if arrow is not None:  # what nobody has imported holds nothing
+        arrow.default_memory_pool().release_unused()
     if sys.platform == "linux":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
         if trim is not None:

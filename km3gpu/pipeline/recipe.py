@@ -33,11 +33,11 @@ from km3gpu import config, extras
 from km3gpu.errors import ConfigError, InputNotFoundError
 from km3gpu.io.dataset import parse_size
 from km3gpu.io.filebytes import file_mark
-from km3gpu.io.parquet import ParquetSink
 from km3gpu.io.sink import Sink
 from km3gpu.pipeline import steps
 from km3gpu.pipeline.datasets import Dataset, read_datasets, step
 from km3gpu.pipeline.settings import RunSettings, SourceSettings
+from km3gpu.pipeline.sinks import SINKS
 from km3gpu.pipeline.tags import check_tags, part_word, tags_of
 from km3gpu.pipeline.variants import Files, varied
 from km3gpu.stages.deduplicate import Deduplicate
@@ -69,7 +69,7 @@ class Recipe:
 
     source: SourceSettings = field(default_factory=SourceSettings)
     stages: tuple[Stage, ...] = ()
-    sinks: tuple[Sink, ...] = (ParquetSink(),)
+    sinks: tuple[Sink, ...] = field(default_factory=lambda: (SINKS["parquet"](),))
     run: RunSettings = field(default_factory=RunSettings)
     origins: Mapping[str, str] = field(default_factory=dict)
     path: str = ""

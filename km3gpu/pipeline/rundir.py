@@ -28,7 +28,7 @@ from km3gpu.errors import FormatError, InputNotFoundError, OutputExistsError
 from km3gpu.pipeline import journal
 from km3gpu.pipeline.plan import Plan, PlannedChunk
 from km3gpu.pipeline.receipt import Output, Receipt
-from km3gpu.pipeline.steps import SINKS
+from km3gpu.pipeline.sinks import SINKS
 from km3gpu.pipeline.tags import tagged
 from km3gpu.pipeline.task import publish
 

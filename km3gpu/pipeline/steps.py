@@ -15,19 +15,14 @@ from typing import Any
 
 from km3gpu import config, extras, stages
 from km3gpu.errors import ConfigError, Km3GpuError, closest
-from km3gpu.io.fits import FitsSink
-from km3gpu.io.hdf5 import HDF5Sink
-from km3gpu.io.histogram_sink import HistogramSink
-from km3gpu.io.km3pipe import Km3PipeSink
-from km3gpu.io.parquet import ParquetSink
 from km3gpu.io.sink import Sink
 from km3gpu.pipeline.chosen import Chosen
+from km3gpu.pipeline.sinks import SINKS
 from km3gpu.stages.function import Function, imported
 from km3gpu.stages.stage import Stage
 from km3gpu.tomlfile import Section
 
 __all__ = [
-    "SINKS",
     "beside",
     "fingerprint",
     "make_sink",
@@ -36,14 +31,6 @@ __all__ = [
     "stage_to_json",
     "tuples",
 ]
-
-SINKS: dict[str, type[Any]] = {
-    "parquet": ParquetSink,
-    "hdf5": HDF5Sink,
-    "fits": FitsSink,
-    "km3pipe": Km3PipeSink,
-    "histogram": HistogramSink,
-}
 
 _THEPIPE = "thepipe:"
 

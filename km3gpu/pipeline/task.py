@@ -21,8 +21,8 @@ from km3gpu.chunk import Chunk, Origin, code_version
 from km3gpu.errors import BackendError
 from km3gpu.io.sink import Sink
 from km3gpu.pipeline import environment, memory
-from km3gpu.pipeline.datasets import labelled
 from km3gpu.pipeline.faults import fault_of
+from km3gpu.pipeline.labels import labelled
 from km3gpu.pipeline.plan import Input, check_input
 from km3gpu.pipeline.receipt import Output, Receipt, sink_key
 from km3gpu.pipeline.surroundings import read_with_surroundings
