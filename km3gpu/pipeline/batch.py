@@ -127,7 +127,8 @@ def _cluster(settings: RunSettings, memory: int | None, told: dict[str, list[str
         "log_directory": settings.job_logs,
         "interface": settings.interface,
         "job_script_prologue": list(settings.prologue),
-        "worker_extra_args": ["--no-dashboard", *_lifetime(settings.walltime)],
+        # dask would make as many chunks at a time as a job has threads: they are the kernels'
+        "worker_extra_args": ["--nthreads", "1", "--no-dashboard", *_lifetime(settings.walltime)],
         "scheduler_options": {"dashboard_address": ":0"},
         "job_name": "km3gpu",
     }

@@ -16,6 +16,7 @@ import platform
 import socket
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ def store(folder: Path) -> str:
     path = folder / f"{digest()}.json"
     if not path.exists():
         folder.mkdir(exist_ok=True)  # not the run's directory itself: it may have been removed
-        temporary = path.with_suffix(f".{worker_name()}.tmp")
+        temporary = path.with_suffix(f".{uuid.uuid4().hex[:12]}.tmp")  # threads may come here at once
         temporary.write_text(json.dumps(describe(), indent=1) + "\n")
         temporary.replace(path)
     return digest()

@@ -15,31 +15,34 @@
 from __future__ import annotations
 
 import fcntl
+import fnmatch
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+import uuid
 from pathlib import Path
 from typing import Any
 
-from km3gpu.chunk import Origin, chunk_id
-from km3gpu.errors import FormatError, InputNotFoundError, OutputExistsError
+from km3gpu.errors import InputNotFoundError, OutputExistsError
 from km3gpu.pipeline import journal
-from km3gpu.pipeline.plan import Plan, PlannedChunk
-from km3gpu.pipeline.receipt import Output, Receipt
+from km3gpu.pipeline.plan import Plan
+from km3gpu.pipeline.receipt import Output
 from km3gpu.pipeline.sinks import SINKS
+from km3gpu.pipeline.state import State, halves, read_state
 from km3gpu.pipeline.tags import tagged
 from km3gpu.pipeline.task import publish
 
 __all__ = ["RunDirectory", "State", "halves", "write_atomically"]
 
+# what slices that begin at the same time may see of each other before there is a plan
+_FRESH = ("journal*.jsonl", ".plan.json.*", "plan.json", "parts")
 _OWN = ("plan.json", "manifest.json", "provenance.json", "parts", "environments", "plans")
 
 
 def write_atomically(path: Path, text: str) -> None:
     """Write a file so that it is there as a whole, or as it was before."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # slices on several machines may write the same file, and have the same process id
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.tmp")
     try:
         with open(temporary, "w", encoding="utf-8") as file:
             file.write(text)
@@ -49,46 +52,6 @@ def write_atomically(path: Path, text: str) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-
-
-@dataclass
-class State:
-    """What the journals of a run say.
-
-    Attributes
-    ----------
-    done : dict of str to Receipt
-        The last receipt of each chunk whose parts are all there.
-    failed : dict of str to Receipt
-        The last receipt of each chunk that failed and was not done since.
-    splits : dict of str to tuple of PlannedChunk
-        The halves of each chunk that was split.
-    sessions : list of dict
-        What each session said when it began, and how it ended.
-    """
-
-    done: dict[str, Receipt] = field(default_factory=dict)
-    failed: dict[str, Receipt] = field(default_factory=dict)
-    splits: dict[str, tuple[PlannedChunk, ...]] = field(default_factory=dict)
-    sessions: list[dict[str, Any]] = field(default_factory=list)
-
-    def leaves(self, chunk: PlannedChunk) -> Iterator[PlannedChunk]:
-        """Give the chunk itself where it is done or whole, else its halves, and so on."""
-        if chunk.id in self.done or chunk.id not in self.splits:
-            yield chunk
-            return
-        for half in self.splits[chunk.id]:
-            yield from self.leaves(half)
-
-
-def halves(chunk: PlannedChunk, history: tuple[str, ...]) -> tuple[PlannedChunk, ...]:
-    """Cut a chunk in two; none where it has one entry only."""
-    o = chunk.origin
-    middle = (o.start + o.stop) // 2
-    if middle == o.start:
-        return ()
-    cut: list[Origin] = [replace(o, stop=middle), replace(o, start=middle)]
-    return tuple(PlannedChunk(chunk_id(c, history), c) for c in cut)
 
 
 class RunDirectory:
@@ -148,10 +111,11 @@ class RunDirectory:
             return
         if not self.path.is_dir():
             raise OutputExistsError(f"{str(self.path)!r} is a file", remedy="choose another output directory")
+        # in this order: another slice may make the directory that of its plan meanwhile
+        names = sorted(p.name for p in self.path.iterdir())
         there = self.plan()
         if there is None:
-            known = [*self.journals(), *self.path.glob(".plan.json*"), self.parts]
-            if any(p not in known for p in self.path.iterdir()):
+            if not all(any(fnmatch.fnmatch(n, known) for known in _FRESH) for n in names):
                 raise OutputExistsError(
                     f"{str(self.path)!r} holds other files", remedy="choose another output directory"
                 )
@@ -237,75 +201,16 @@ class RunDirectory:
         -------
         State
         """
-        state = State()
-        sizes = self._sizes()
-        for event in self._events(state):
-            kind = event.get("event")
-            try:
-                if kind == "receipt":
-                    self._take(state, Receipt.from_json(event), sizes, sinks)
-                elif kind == "split":
-                    state.splits[event["id"]] = tuple(
-                        PlannedChunk(
-                            c["id"], Origin(**{**c["origin"], "columns": tuple(c["origin"]["columns"])})
-                        )
-                        for c in event["into"]
-                    )
-                elif kind == "ended" and state.sessions:
-                    session = next(
-                        (s for s in state.sessions if s.get("session") == event.get("session")), None
-                    )
-                    if session is not None:
-                        session["ended"] = dict(event)
-            except (KeyError, TypeError) as error:
-                raise FormatError(
-                    f"a journal line of another version ({error})",
-                    where=str(self.path),
-                    remedy="run into another directory",
-                ) from error
-        return state
-
-    def _events(self, state: State) -> Iterator[dict[str, Any]]:
-        """Give the events of all journals, and put the sessions in the order in which they began.
-
-        Within a journal that is the order of its lines, whatever the clock said;
-        between journals of slices only the clock tells.
-        """
-        order: list[tuple[float, dict[str, Any]]] = []
-        for path in self.journals():
-            latest = 0.0
-            for event in journal.read([path]):
-                if event.get("event") == "started":
-                    latest = max(latest, float(event.get("time", 0.0)))
-                    order.append((latest, dict(event)))
-                    state.sessions.append(order[-1][1])
-                yield event
-        state.sessions[:] = [session for _, session in sorted(order, key=lambda s: s[0])]
-
-    def _take(
-        self, state: State, receipt: Receipt, sizes: Mapping[str, int], sinks: tuple[str, ...] | None
-    ) -> None:
-        if receipt.state != "done":
-            if receipt.id not in state.done:
-                state.failed[receipt.id] = receipt
-            return
-        state.failed.pop(receipt.id, None)
-        whole = all(sizes.get(o.name) == o.bytes for o in receipt.outputs)
-        if whole and (sinks is None or set(sinks) <= {o.sink for o in receipt.outputs}):
-            state.done[receipt.id] = receipt
-        else:
-            state.done.pop(receipt.id, None)
-
-    def _sizes(self) -> dict[str, int]:
-        if not self.parts.is_dir():
-            return {}
-        with os.scandir(self.parts) as entries:
-            return {e.name: e.stat().st_size for e in entries if not e.name.endswith(".tmp")}
+        return read_state(self.journals(), self.parts, sinks)
 
     def sweep(self) -> None:
         """Remove the unfinished files of workers that were killed."""
-        for path in [*self.parts.glob("*.tmp"), *self.path.glob(".*.tmp")]:
-            path.unlink(missing_ok=True)
+        folders = (self.parts, self.path / "environments")
+        for path in [*self.path.glob(".*.tmp"), *(p for f in folders for p in f.glob("*.tmp"))]:
+            if path.is_dir():  # where a merge wrote parts without duplicates
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def _difference(there: Plan, new: Plan) -> str:

@@ -196,6 +196,8 @@ class Session:
             if address:
                 bar.note(dashboard=address)
             self._work(driver, runner, stop)
+            if self.share is None:
+                self.directory.sweep()  # what workers that were killed left unfinished
         if driver.fatal is None and not stop:
             driver.join_halves(self.chunks)
         return driver

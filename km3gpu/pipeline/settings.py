@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-__all__ = ["BATCH", "RUNNERS", "RunSettings", "SourceSettings"]
+__all__ = ["BATCH", "OF_JOBS", "RUNNERS", "RunSettings", "SourceSettings"]
 
 BATCH = ("slurm", "htcondor")
 RUNNERS = ("auto", "serial", "threads", "processes", "distributed", *BATCH)
+OF_JOBS = (  # without these the next jobs are not like the last
+    *("workers", "memory", "queue", "account", "walltime", "disk"),
+    *("directives", "prologue", "interface", "job_logs"),
+)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +19,7 @@ from km3gpu.pipeline.planning import make_plan
 from km3gpu.pipeline.recipe import Recipe, read_recipe
 from km3gpu.pipeline.rundir import RunDirectory
 from km3gpu.pipeline.session import RunResult, Session
-from km3gpu.pipeline.settings import RunSettings
+from km3gpu.pipeline.settings import BATCH, OF_JOBS, RunSettings
 
 __all__ = ["resume", "run"]
 
@@ -183,6 +183,7 @@ def resume(
     began = time.perf_counter()
     directory = RunDirectory(Path(out))
     plan = directory.existing_plan()
+    sessions = directory.state().sessions
     call = {
         "workers": workers,
         "runner": runner,
@@ -192,10 +193,10 @@ def resume(
         "memory": memory,
         "window": window,
         "catalogue": catalogue,
-        "verify": _verified_before(directory) if verify is None else verify,
+        "verify": _verified_before(sessions) if verify is None else verify,
     }
     made = Recipe.from_json(plan.recipe, str(directory.path / "plan.json"))
-    running = config.resolve(RunSettings, environment=os.environ, call=call)
+    running = _as_before(config.resolve(RunSettings, environment=os.environ, call=call), sessions)
     origins = {f"run.{k}": v for k, v in running.origins.items()}
     recipe = dataclasses.replace(made, run=running.value, origins=origins)
     if plan.code != code_version() or _histories(plan, recipe):
@@ -244,10 +245,25 @@ def _histories(plan: Plan, recipe: Recipe) -> bool:
     return plan.history != recipe.history or any(own)
 
 
-def _verified_before(directory: RunDirectory) -> bool | None:
+def _verified_before(sessions: Sequence[Mapping[str, Any]]) -> bool | None:
     """Tell whether an earlier session read its inputs again; None: as the settings say."""
-    asked = any(s.get("settings", {}).get("verify") for s in directory.state().sessions)
+    asked = any(s.get("settings", {}).get("verify") for s in sessions)
     return True if asked else None
+
+
+def _as_before(
+    running: config.Resolved[RunSettings], sessions: Sequence[Mapping[str, Any]]
+) -> config.Resolved[RunSettings]:
+    """Submit jobs like those of the last session on the same batch system, where nothing else is asked."""
+    name = running.value.runner
+    if name not in BATCH:
+        return running
+    settings: list[dict[str, Any]] = [s.get("settings", {}) for s in reversed(sessions)]
+    used = next((s for s in settings if s.get("runner") == name), {})
+    same = {k: used[k] for k in OF_JOBS if k in used and running.origins[k] == "default"}
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in same.items()}
+    origins = {**running.origins, **dict.fromkeys(same, "an earlier session")}
+    return config.Resolved(dataclasses.replace(running.value, **values), origins)
 
 
 def _share(part: str) -> tuple[int, int]:

@@ -155,7 +155,27 @@ def test_a_job_that_is_refused_ends_the_run(
     assert "\n" not in str(error.value)
 
 
-def test_no_batch_system_here(tmp_path: Path, odd: PlanMaker) -> None:
+def test_resume_submits_jobs_like_those_before(
+    tmp_path: Path, odd: PlanMaker, batch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("km3gpu.pipeline.cluster.LOOK", 0.2)
+    (batch / "refuse").touch()
+    plan = odd()
+    settings = 'runner = "slurm"\nqueue = "htc"\naccount = "km3net"\nwalltime = "0:30:00"\nmemory = "3 GB"'
+    plan.write_text(f'{plan.read_text()}[run]\n{settings}\ndirectives = ["--licenses=sps"]\n')
+    with pytest.raises(BackendError, match="refuses the job"):
+        run(plan, out=tmp_path / "out")
+    with pytest.raises(BackendError, match="refuses the job"):
+        resume(tmp_path / "out", runner="slurm", memory="4 GB")
+    first, *others = re.split("=====\n", (batch / "submitted").read_text())
+    options = [re.findall(r"^#SBATCH (.*)$", text, re.M) for text in (first, others[-2])]
+    assert "--mem=3G" in options[0]
+    assert {"-p htc", "-A km3net", "-t 0:30:00", "--licenses=sps"} < set(options[0])
+    assert options[1] == ["--mem=4G" if o == "--mem=3G" else o for o in options[0]]
+
+
+def test_no_batch_system_here(tmp_path: Path, odd: PlanMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))  # also where there is one
     for runner, program in (("slurm", "sbatch"), ("htcondor", "condor_submit")):
         with pytest.raises(BackendError, match=f"no '{program}' on this machine"):
             run(odd(), out=tmp_path / "out", runner=runner)
@@ -190,8 +210,10 @@ def test_the_script_of_a_job(tmp_path: Path) -> None:
         assert line in lines
     command = lines[-1]
     assert command.startswith(f"{sys.executable} -m distributed.cli.dask_worker tcp://")
-    for option in ("--nthreads 2", "--memory-limit 3.73GiB", "--nanny", "--interface lo"):
+    for option in ("--memory-limit 3.73GiB", "--nanny", "--interface lo"):
         assert option in command
+    # one chunk at a time, whose kernels have two threads: the last of an option counts
+    assert re.findall(r"--nthreads (\d+)", command)[-1] == "1"
     assert "--lifetime 129300s --lifetime-stagger 150s" in command
     condor = RunSettings(runner="htcondor", walltime="30", directives=("+Project = km3net",), disk="5 GB")
     script = job_script(condor)

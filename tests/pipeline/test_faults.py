@@ -181,6 +181,27 @@ def test_a_disk_that_is_full_when_the_parts_are_merged(tmp_path: Path, odd: Plan
         subprocess.run(["umount", str(folder)], check=True)
 
 
+def test_nothing_unfinished_is_left(tmp_path: Path, odd: PlanMaker) -> None:
+    """What workers leave that are killed while they write, and a merge that is killed."""
+    run(odd(), out=tmp_path / "out", part="1/5")
+    scratch = tmp_path / "out" / ".duplicates.0123456789ab.tmp"
+    scratch.mkdir()
+    (scratch / "0.parquet").write_bytes(b"PAR1")
+    part = tmp_path / "out" / "parts" / "762a78232dd5b199.events.parquet.0576390b55a2.tmp"
+
+    def leave() -> None:  # in the middle of the run, which sweeps before it begins
+        end = time.monotonic() + 60
+        while len(list((tmp_path / "orders").glob("seen-*"))) < 5 and time.monotonic() < end:
+            time.sleep(0.01)
+        part.touch()
+
+    thread = threading.Thread(target=leave)
+    thread.start()
+    run(odd(seconds=0.1), out=tmp_path / "out")
+    thread.join()
+    assert not list((tmp_path / "out").rglob("*.tmp"))
+
+
 # -- the output directory ------------------------------------------------------
 def test_two_runs_into_one_directory(tmp_path: Path, odd: PlanMaker) -> None:
     run(odd(), out=tmp_path / "out", merge=False)

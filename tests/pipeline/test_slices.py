@@ -11,6 +11,7 @@ import pytest
 from km3gpu.errors import ConfigError, OutputExistsError
 from km3gpu.pipeline import resume, run
 from km3gpu.pipeline.journal import Journal
+from km3gpu.pipeline.rundir import RunDirectory
 
 PlanMaker = Callable[..., Path]
 
@@ -60,6 +61,26 @@ def test_slices_run_beside_each_other_but_not_beside_the_whole(tmp_path: Path, o
         pytest.raises(OutputExistsError, match="another run is writing"),
     ):
         run(odd(chunk=125), out=tmp_path / "out", part="2/2")
+
+
+def test_slices_may_begin_at_the_same_moment(
+    tmp_path: Path, odd: PlanMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One finds no plan, and then the directory of the other."""
+    look, looks = RunDirectory.plan, []
+
+    def slow(self: RunDirectory) -> object:
+        found = look(self)
+        if not looks:
+            looks.append(found)
+            run(odd(chunk=125), out=tmp_path / "out", part="2/2")
+        return found
+
+    monkeypatch.setattr(RunDirectory, "plan", slow)
+    (tmp_path / "out").mkdir()
+    run(odd(chunk=125), out=tmp_path / "out", part="1/2")
+    assert looks == [None]
+    assert resume(tmp_path / "out").resumed == 2
 
 
 @pytest.mark.parametrize("part", ["0/3", "4/3", "1", "a/b", "1/0", "1/2/3"])
