@@ -4,6 +4,9 @@
 them into events.  A column of lists is a group of ``offsets`` and ``content``.
 Units and meanings are attributes of the datasets.  ``/provenance`` is the
 record of where the rows came from, as JSON.
+
+Parts have their large columns compressed already, in pieces: ``/pieces`` holds
+their sizes and checksums, ``/packed`` says whose they are.  Merging copies them.
 """
 
 from __future__ import annotations
@@ -18,18 +21,16 @@ from typing import Any, ClassVar
 
 import h5py
 
-from km3gpu import schema
 from km3gpu.chunk import Chunk, file_digest
 from km3gpu.errors import FormatError
 from km3gpu.io import sink
-from km3gpu.io.hdf5_chunks import ChunkWriter, Column
-from km3gpu.io.hdf5_objects import put_dataset, put_text
-from km3gpu.io.hdf5file import chunk_shape, full_disk_told, write_text
+from km3gpu.io.hdf5_chunks import ChunkWriter, Column, layout
+from km3gpu.io.hdf5_parts import PartWriter, Pieces
+from km3gpu.io.hdf5file import full_disk_told, write_text
 from km3gpu.table import Ragged, Table
 
 __all__ = ["HDF5Sink"]
 
-_ROWS = 65536  # items of one HDF5 chunk
 _LIBVER = ("earliest", "v110")
 
 
@@ -44,7 +45,8 @@ class HDF5Sink:
     tables : tuple of str
         Tables to write; empty for all.
     compression : str
-        ``"gzip"`` (with byte shuffle; any HDF5 library reads it), ``"lzf"`` or ``"none"``.
+        ``"gzip"`` (any HDF5 library reads it; bytes are shuffled in columns
+        that get smaller by that), ``"lzf"`` or ``"none"``.
     level : int
         Level of gzip, 1 to 9.
     """
@@ -66,20 +68,22 @@ class HDF5Sink:
         return {}
 
     def write(self, chunk: Chunk, path: Path) -> sink.Part:
-        """Write one part, without compression (see `Sink.write`)."""
+        """Write one part (see `Sink.write`)."""
         tables = sink.host_tables(chunk, self.tables)
         # in memory first: HDF5 does not tell a full disk from other faults
         image = io.BytesIO()
         with h5py.File(image, "w", libver=_LIBVER) as file:
             write_text(file, "schema", sink.describe(tables))
+            writer = PartWriter(file, self.level if self.compression == "gzip" else None)
             for table in tables.values():
-                _write_table(file, table)
+                writer.add(table)
+            writer.close()
         with sink.HashingFile(path) as out:
             out.write(image.getbuffer())
         return sink.Part({n: len(t) for n, t in tables.items()}, out.size, out.digest)
 
     def merge(self, parts: Sequence[Path], path: Path, provenance: str) -> sink.Part:
-        """Write all `parts` into one file, with compression (see `Sink.merge`)."""
+        """Write all `parts` into one file (see `Sink.merge`)."""
         with full_disk_told(path):
             rows = self._merge(parts, path, provenance)
         with open(path, "rb+") as file:
@@ -93,7 +97,7 @@ class HDF5Sink:
 
     def _merge(self, parts: Sequence[Path], path: Path, provenance: str) -> dict[str, int]:
         rows: dict[str, int] = {}
-        described: dict[str, Any] | None = None
+        described: dict[str, Any] = {}
         attrs: list[dict[str, dict[str, str]]] = []
         columns: dict[str, _Column] = {}
         with h5py.File(path, "w", libver=_LIBVER) as out:
@@ -101,19 +105,20 @@ class HDF5Sink:
                 for part in parts:
                     with h5py.File(part, "r") as file:
                         about = _schema(file, part)
-                        described = about if described is None else described
+                        if not columns:
+                            described = about
+                            columns = {
+                                n: self._column(out, n, like, writer) for n, like in _datasets(file, about)
+                            }
                         sink.check_same(described, about, part, parts[0])
                         attrs.append({name: dict(file[name].attrs) for name in about})
-                        for name, dataset in _datasets(file, about):
-                            if name not in columns:
-                                columns[name] = self._column(out, name, dataset, writer)
-                            columns[name].append(dataset)
+                        pieces = Pieces(file)
+                        for name, column in columns.items():
+                            column.append(name, pieces)
                         for name in about:
                             rows[name] = rows.get(name, 0) + _length(file[name], about[name])
                 for column in columns.values():
-                    column.finish()
-            for column in columns.values():
-                column.cut()
+                    column.rows.finish()
             write_text(out, "schema", json.dumps(described))
             for name, merged in sink.merged_attrs(attrs).items():
                 out.require_group(name).attrs.update(merged)
@@ -121,89 +126,80 @@ class HDF5Sink:
         return rows
 
     def _column(self, out: h5py.File, name: str, like: h5py.Dataset, writer: ChunkWriter) -> _Column:
+        inner, dtype = like.shape[1:], like.dtype
+        about = dict(like.attrs)
         filters: dict[str, Any] = {}
         if self.compression == "gzip":
-            filters = {"compression": "gzip", "compression_opts": self.level, "shuffle": True}
+            filters = {"compression": "gzip", "compression_opts": self.level}
         elif self.compression == "lzf":
-            filters = {"compression": "lzf", "shuffle": True}
-        inner = like.shape[1:]
-        dataset = out.create_dataset(
-            name,
-            shape=(0, *inner),
-            maxshape=(None, *inner),
-            chunks=chunk_shape(_ROWS, like),
-            dtype=like.dtype,
-            track_times=False,
-            **filters,
-        )
-        for key, value in like.attrs.items():
-            dataset.attrs[key] = value
+            filters = {"compression": "lzf"}
+
+        def make(chunks: tuple[int, ...], *, shuffle: bool) -> h5py.Dataset:
+            dataset = out.create_dataset(
+                name,
+                shape=(0, *inner),
+                maxshape=(None, *inner),
+                chunks=chunks,
+                dtype=dtype,
+                track_times=False,
+                shuffle=shuffle,
+                **filters,
+            )
+            for key, value in about.items():
+                dataset.attrs[key] = value
+            return dataset
+
         is_offsets = name.endswith("/offsets")
-        return _Column(dataset, writer if self.compression == "gzip" else None, is_offsets=is_offsets)
+        if self.compression == "gzip":
+            return _Column(Column(like, make, writer), is_offsets=is_offsets)
+        grown = _Grown(make(layout(like)[0], shuffle=self.compression == "lzf"))
+        return _Column(grown, is_offsets=is_offsets)
 
 
-class _Column:
-    """A dataset that grows; offsets go on from where they ended.
+class _Grown:
+    """A dataset that grows, which HDF5 itself compresses or nobody does.
 
     Keeping the dataset open keeps its last, incomplete chunk in memory, so each
-    chunk is compressed and written once.
+    chunk is written once.
     """
 
-    def __init__(self, dataset: h5py.Dataset, writer: ChunkWriter | None, *, is_offsets: bool) -> None:
+    def __init__(self, dataset: h5py.Dataset) -> None:
         self.dataset = dataset
-        self._packed = None if writer is None else Column(dataset, writer)
-        self.is_offsets = is_offsets
-        self.end = 0
-        self.length = 0
 
-    def append(self, part: h5py.Dataset) -> None:
-        values = part[()]
-        if self.is_offsets:
-            values = values + self.end
-            self.end = int(values[-1])
-            values = values if self.length == 0 else values[1:]
-        start, self.length = self.length, self.length + len(values)
-        if self._packed is not None:
-            self._packed.append(values)
-            return
-        self.dataset.resize(self.length, axis=0)
+    def append(self, values: Any) -> None:
+        start = len(self.dataset)
+        self.dataset.resize(start + len(values), axis=0)
         if len(values):
             self.dataset[start:] = values
 
     def finish(self) -> None:
-        if self._packed is not None:
-            self._packed.finish()
+        """Have nothing left to write."""
 
-    def cut(self) -> None:
-        if self._packed is not None:
-            self._packed.cut()
+
+class _Column:
+    """A column of all parts; offsets go on from where they ended."""
+
+    def __init__(self, rows: Column | _Grown, *, is_offsets: bool) -> None:
+        self.rows = rows
+        self.is_offsets = is_offsets
+        self.begun = False
+        self.end = 0
+
+    def append(self, name: str, part: Pieces) -> None:
+        if isinstance(self.rows, Column):
+            packed = part.packed(name, self.rows.step)
+            if packed is not None and self.rows.append_packed(packed):
+                return
+        values = part.file[name][()]
+        if self.is_offsets:
+            values = values + self.end
+            self.end = int(values[-1])
+            values = values[1:] if self.begun else values
+            self.begun = True
+        self.rows.append(values)
 
 
 # -- tables <-> groups ---------------------------------------------------------
-
-
-def _write_table(file: h5py.File, table: Table) -> None:
-    group = file.create_group(table.name)
-    for key, text in table.attrs.items():
-        put_text(group.id, key, text)
-    if table.offsets is not None:
-        _write_column(group, "offsets", table.offsets, {})
-    for name in table.columns:
-        known = schema.FIELDS.get((table.name, name))
-        about = {} if known is None else {"unit": known.unit, "frame": known.frame, "meaning": known.meaning}
-        _write_column(group, name, table.flat(name), {k: v for k, v in about.items() if v})
-
-
-def _write_column(group: h5py.Group, name: str, column: Any, about: Mapping[str, str]) -> None:
-    if isinstance(column, Ragged):
-        inner = group.create_group(name)
-        _write_column(inner, "offsets", column.offsets, {})
-        is_text = column.text and not isinstance(column.content, Ragged)
-        _write_column(inner, "content", column.content, {**about, **({"text": "utf-8"} if is_text else {})})
-        return
-    dataset = put_dataset(group, name, column)
-    for key, text in about.items():
-        put_text(dataset, key, text)
 
 
 def _read_table(group: h5py.Group, about: Mapping[str, Any]) -> Table:

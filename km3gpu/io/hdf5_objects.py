@@ -13,7 +13,9 @@ import h5py
 import numpy as np
 from h5py import h5a, h5d, h5p, h5s, h5t
 
-__all__ = ["put_dataset", "put_text"]
+from km3gpu.io.pieces import Packed, stream
+
+__all__ = ["put_dataset", "put_packed", "put_text"]
 
 
 def put_dataset(group: h5py.Group, name: str, values: Any) -> Any:
@@ -28,6 +30,35 @@ def put_dataset(group: h5py.Group, name: str, values: Any) -> Any:
     made = h5d.create(group.id, name.encode(), kind, h5s.create_simple(array.shape), _settings())
     if array.size:
         made.write(h5s.ALL, h5s.ALL, array, kind)
+    return made
+
+
+def put_packed(group: h5py.Group, name: str, like: Any, packed: Packed, level: int) -> Any:
+    """Make a dataset of a column that is compressed already, as a single chunk.
+
+    Parameters
+    ----------
+    group : h5py.Group
+    name : str
+    like : (n, ...) array
+        The column.
+    packed : Packed
+        Its rows.
+    level : int
+        Of gzip.
+
+    Returns
+    -------
+    h5py.h5d.DatasetID
+    """
+    settings = h5p.create(h5p.DATASET_CREATE)
+    settings.set_obj_track_times(False)
+    settings.set_chunk(like.shape)
+    if packed.n_planes > 1:
+        settings.set_shuffle()
+    settings.set_deflate(level)
+    made = h5d.create(group.id, name.encode(), _type(like.dtype), h5s.create_simple(like.shape), settings)
+    made.write_direct_chunk((0,) * like.ndim, stream(packed.pieces()))
     return made
 
 

@@ -12,7 +12,9 @@ import pytest
 
 from km3gpu.chunk import Chunk, file_digest
 from km3gpu.errors import FormatError
+from km3gpu.io import pieces
 from km3gpu.io.hdf5 import HDF5Sink
+from km3gpu.table import Table
 
 from . import tables
 
@@ -111,3 +113,92 @@ def test_full_disk_is_not_hidden_by_hdf5(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No space left on device") as error:
         SINK.write(tables.chunk(4), Path("/dev/full"))
     assert error.value.errno == 28
+
+
+def flat_chunk(rng: np.random.Generator, n: int) -> Chunk:
+    """Make a chunk of one event with columns of every width, some whose values come again."""
+    dom = rng.integers(1, 40, n).astype(np.int32)
+    columns = {
+        "dom_id": dom,
+        "tot": rng.integers(0, 256, n).astype(np.uint8),
+        "trig": rng.integers(0, 2, n).astype(bool),
+        "t": np.cumsum(rng.exponential(100.0, n)) + 1e8,
+        "pos_x": rng.normal(size=64)[dom],
+        "matrix": rng.integers(0, 9, (n, 2, 3)).astype(np.int16),
+    }
+    origin = tables.chunk(1).source
+    return Chunk(
+        origin,
+        {
+            "events": Table("events", {"n_hits": np.array([n])}),
+            "hits": Table("hits", columns, np.array([0, n])),
+        },
+    )
+
+
+@pytest.mark.parametrize("level", [1, 5])
+def test_merged_columns_hold_the_rows_of_parts_of_any_size(tmp_path: Path, level: int) -> None:
+    """Rows in the order of the parts, for h5py and the filters that come with HDF5."""
+    rng = np.random.default_rng(level)
+    sink = HDF5Sink(level=level)
+    # below and above what is compressed in a part, on and off the edges of chunks and pieces
+    chunks = [flat_chunk(rng, n) for n in (65536, 8192, 3, 150_001, 0, 40_000, 1, 8191, 70_000)]
+    parts = [tmp_path / f"{i}.h5" for i in range(len(chunks))]
+    for chunk, part in zip(chunks, parts, strict=True):
+        sink.write(chunk, part)
+        tables.assert_same(sink.read(part), dict(chunk.tables))
+    merged = sink.merge(parts, tmp_path / "all.h5", "{}")
+    n = sum(len(c.hits) for c in chunks)
+    assert merged.rows == {"events": len(chunks), "hits": n}
+    with h5py.File(tmp_path / "all.h5") as file:
+        assert set(file) == {"events", "hits", "provenance", "schema"}
+        for name, dataset in file["hits"].items():
+            counts = [len(c.hits) for c in chunks]
+            ends = np.cumsum([0, *counts])
+            expected = ends if name == "offsets" else np.concatenate([c.hits.flat(name) for c in chunks])
+            assert dataset.dtype == expected.dtype
+            assert np.array_equal(dataset[()], expected)
+            assert dataset.compression == "gzip"
+        assert file["hits/t"].shuffle
+        assert not file["hits/pos_x"].shuffle
+        assert file["hits/t"].attrs["unit"] == "ns"
+        assert not file["hits/t"].attrs.get("pieces")
+
+
+def test_parts_may_be_compressed_in_other_ways(tmp_path: Path) -> None:
+    """Values that come again in one part and not in the next."""
+    rng = np.random.default_rng(4)
+    n = 100_000
+    same, other = np.repeat(1e9 + rng.normal(size=50), n // 50), np.cumsum(rng.exponential(size=n)) + 1e9
+    parts = []
+    for i, t in enumerate((same[rng.permutation(n)], other)):
+        table = Table("hits", {"t": t}, np.array([0, n]))
+        parts.append(tmp_path / f"{i}.h5")
+        SINK.write(Chunk(tables.chunk(1).source, {"hits": table}), parts[-1])
+    filters = []
+    for part in parts:
+        with h5py.File(part) as file:
+            filters.append(file["hits/t"].shuffle)
+    assert filters == [False, True]
+    for order in (parts, parts[::-1]):
+        SINK.merge(order, tmp_path / "all.h5", "{}")
+        expected = np.concatenate([SINK.read(p)["hits"].flat("t") for p in order])
+        assert np.array_equal(SINK.read(tmp_path / "all.h5")["hits"].flat("t"), expected)
+
+
+def test_merging_moves_most_bytes_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(5)
+    parts = [tmp_path / f"{i}.h5" for i in range(4)]
+    for part in parts:
+        SINK.write(flat_chunk(rng, 200_000), part)
+    seen = []
+    plain = pieces._piece
+
+    def counted(data: memoryview, level: int) -> pieces.Piece:
+        seen.append(len(data))
+        return plain(data, level)
+
+    monkeypatch.setattr(pieces, "_piece", counted)
+    part = SINK.merge(parts, tmp_path / "all.h5", "{}")
+    bytes_of_a_row = 4 + 1 + 1 + 8 + 8 + 12
+    assert 0 < sum(seen) < 0.25 * part.rows["hits"] * bytes_of_a_row
