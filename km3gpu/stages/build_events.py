@@ -37,9 +37,10 @@ class BuildEvents(Stage):
     Chunks of a plan know nothing of each other, so each reads the two slices
     before and after each of its own as well, wherever in the file they are, and
     keeps the events whose first root is in a slice of its own: every event of a
-    file comes out once, and as a stream of the whole file gives it.  Where that
-    cannot be guaranteed (a burst without an end through a whole slice before),
-    it is an error.  From Python, without a plan, see `build_events`.
+    file comes out once, as a stream of the whole file gives it, in the order of
+    the slices in the file.  Where that cannot be guaranteed (a burst without an
+    end through a whole slice before), it is an error.  From Python, without a
+    plan, see `build_events`.
 
     Attributes
     ----------
@@ -105,10 +106,13 @@ class BuildEvents(Stage):
         root = backend.Backend.to_host(made.events.flat("root_frame")).astype(np.int64)
         mine = np.isin(root, frames[own])
         self._check(chunk, made, frames, own, mine)
-        index = backend.of(chunk.hits.offsets).to_device(np.flatnonzero(mine))
         # what the plan wrote beside the slices goes along with the events of their frames
         order = np.argsort(frames, kind="stable")
         of_slice = order[np.searchsorted(frames[order], root[mine])] if len(frames) else root[mine]
+        # a file need not have its slices in order: events are in that of the file, however it is cut
+        placed = np.argsort(of_slice, kind="stable")
+        of_slice = of_slice[placed]
+        index = backend.of(chunk.hits.offsets).to_device(np.flatnonzero(mine)[placed])
         events = made.events.take_events(index)
         columns = {c: events.flat(c) for c in events.columns if c != "trigger_counter"}
         for c in ("entry", "label"):

@@ -41,6 +41,7 @@ tables = ["events", "hits"]
 
 def rows(path: Path) -> list[dict[str, object]]:
     found = pq.read_table(path).to_pylist()
+    assert [r["entry"] for r in found] == sorted(r["entry"] for r in found)  # as the slices are in the file
     return sorted(found, key=lambda r: (r["frame_index"], r["t_first"]))
 
 
