@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -285,6 +286,25 @@ def test_the_record() -> None:
         theirs[6].sort()
     assert got == expected
     assert [a[0] for a in got] == ["pipeline", "analysis"]
+
+
+def test_what_is_logged_and_printed(capfd: pytest.CaptureFixture[str]) -> None:
+    def script(tp: ModuleType) -> Any:
+        name = f"speaker of {tp.__name__}"
+        log = tp.logger.get_logger(name)
+        log.warning("%d hits", 3)
+        for _ in range(2):
+            log.once("once")
+        log.deprecation("old")
+        tp.logger.set_level(name, "CRITICAL")
+        log.error("not told")
+        tp.logger.get_printer(name)("hello")
+        printed = capfd.readouterr()
+        text = (printed.out + printed.err).replace(tp.__name__, "it")
+        text = re.sub(r"\033\[\d+m", "", text)  # thepipe colours what goes into files, too
+        return re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "now", text).splitlines()
+
+    assert both(script)[1] == "now WARNING  ++ speaker of it: 3 hits"
 
 
 def test_blob() -> None:

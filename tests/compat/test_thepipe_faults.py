@@ -244,6 +244,10 @@ import os, signal, sys, time
 from km3gpu.compat.thepipe import Module, Pipeline, Provenance
 
 class Sink(Module):
+    def configure(self):
+        if self.get("broken"):
+            raise ValueError("bad data")
+
     def process(self, blob):
         if self.get("kill"):
             for _ in range(self.get("times", default=1)):
@@ -270,6 +274,7 @@ print("went on")
     [
         ("{}", 0, "completed", "completed"),
         ("dict(bad=True)", 1, "error", "error"),
+        ("dict(broken=True)", 1, "error", "error"),
         ("dict(kill='SIGINT')", 0, "interrupted", "completed"),
         ("dict(kill='SIGINT', times=2)", 130, "interrupted", "completed"),
         ("dict(kill='SIGTERM')", 143, "interrupted", "completed"),
@@ -284,12 +289,15 @@ def test_there_is_a_record_whatever_ends_the_process(
     )
     assert done.returncode == code, done.stderr
     assert ("went on" in done.stdout) == (code == 0)
+    told = "Provenance information has been written to 'sub/record.json'"
+    assert (told in done.stdout) == (code != -9)
     record = json.loads((tmp_path / "sub" / "record.json").read_text())
     states = {a["name"]: a["status"] for a in record}
     assert states == {"pipeline": status, "main session": session}
-    assert (tmp_path / "closed").exists() == (code != -9)
+    finished = code != -9 and "broken" not in how
+    assert (tmp_path / "closed").exists() == finished
     [pipeline] = [a for a in record if a["name"] == "pipeline"]
-    assert [o["url"] for o in pipeline["output"]] == ([] if code == -9 else ["out.h5"])
+    assert [o["url"] for o in pipeline["output"]] == (["out.h5"] if finished else [])
     if status == "error":
         assert pipeline["errors"][0]["message"] == "bad data"
     assert [p.name for p in (tmp_path / "sub").iterdir()] == ["record.json"]

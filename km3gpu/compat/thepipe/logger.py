@@ -77,9 +77,9 @@ class _Stderr(logging.StreamHandler[Any]):
 
 class _Formatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        level, name = f"{record.levelname:<8}", record.name
+        level, name = f"{record.levelname:<8}", f"++ {record.name}"
         if _terminal(sys.stderr):
-            level, name = colored(level, _COLOURS.get(record.levelname)), _own_colour(name)
+            level, name = colored(level, _COLOURS.get(record.levelname)), _marked(record.name)
         when = self.formatTime(record, self.datefmt) + " " if self.datefmt else ""
         text = f"{when}{level} {name}: {record.getMessage()}"
         if record.exc_info:
@@ -136,7 +136,7 @@ class Printer:
     ----------
     name : str
     color : str, optional
-        Colour of the name; by default one that goes with the name.
+        Colour of the name; by default two crosses before it have colours that go with it.
     ansi_code : int, optional
         The same, as a number of the 256 colours.
     force_color : bool
@@ -156,7 +156,7 @@ class Printer:
         name = self.name
         if self.force_color or supports_color():
             own = self.color is None and self.ansi_code is None
-            name = _own_colour(name) if own else colored(name, self.color, ansi_code=self.ansi_code)
+            name = _marked(name) if own else colored(name, self.color, ansi_code=self.ansi_code)
         sys.stdout.write(f"{datetime.now().strftime(DATEFMT)} {name}: {text}\n")
 
 
@@ -167,8 +167,10 @@ def get_printer(
     return Printer(name, color, ansi_code, force_color)
 
 
-def _own_colour(name: str) -> str:
-    return colored(name, ansi_code=int(sha256(name.encode()).hexdigest(), 16) % 230)
+def _marked(name: str) -> str:
+    """Put two crosses before a name, in colours that go with it."""
+    codes = (int(sha256(text.encode()).hexdigest(), 16) % 230 for text in (name, name + "salt"))
+    return "".join(colored("+", ansi_code=code) for code in codes) + " " + name
 
 
 def _terminal(stream: Any) -> bool:

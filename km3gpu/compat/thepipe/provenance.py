@@ -109,10 +109,14 @@ class Provenance(metaclass=_Single):
                 main = activity.uuid == self._main
                 if main and failed is not None:
                     activity.record_error(failed)
-                activity.finish(("completed" if failed is None else "error") if main else "unfinished")
+                if main:
+                    activity.finish("completed" if failed is None else "error")
+                else:  # a pipeline that a module could not be attached to, say
+                    activity.finish("error" if "errors" in activity.provenance else "unfinished")
                 self._backlog.append(activity)
             self._activities.clear()
             self._save()
+        sys.stdout.write(f"Provenance information has been written to {self._outfile!r}\n")
 
     # -- activities ----------------------------------------------------------
     @property
