@@ -301,7 +301,7 @@ def test_what_is_logged_and_printed(capfd: pytest.CaptureFixture[str]) -> None:
         tp.logger.get_printer(name)("hello")
         printed = capfd.readouterr()
         text = (printed.out + printed.err).replace(tp.__name__, "it")
-        text = re.sub(r"\033\[\d+m", "", text)  # thepipe colours what goes into files, too
+        text = re.sub(r"\033\[[\d;]+m", "", text)  # thepipe colours what goes into files, too
         return re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "now", text).splitlines()
 
     assert both(script)[1] == "now WARNING  ++ speaker of it: 3 hits"
