@@ -7,7 +7,9 @@ its wall time is over, when its chunk is done, and another job takes its place.
 
 from __future__ import annotations
 
+import asyncio
 import shutil
+from dataclasses import dataclass, field
 from typing import Any
 
 import distributed
@@ -19,6 +21,7 @@ from km3gpu.pipeline.settings import RunSettings
 __all__ = ["SYSTEMS", "Jobs", "job_script"]
 
 MEMORY = 2_000_000_000  # bytes of a job where the plan sets none
+AGAIN = 60.0  # seconds after which a job that was refused is submitted again
 _MARGIN = 300  # seconds before the end of its wall time in which a worker stops
 
 # the cluster's class, its job's, and the program that submits
@@ -26,6 +29,14 @@ SYSTEMS = {
     "slurm": ("SLURMCluster", "dask_jobqueue.slurm:SLURMJob", "sbatch"),
     "htcondor": ("HTCondorCluster", "dask_jobqueue.htcondor:HTCondorJob", "condor_submit"),
 }
+
+
+@dataclass
+class _Told:
+    """What the batch system said of the jobs that were submitted."""
+
+    accepted: int = 0
+    refused: list[str] = field(default_factory=list)  # since the last that was accepted
 
 
 class Jobs:
@@ -61,9 +72,13 @@ class Jobs:
                 remedy=f"start the run where jobs are submitted, or run slices with --slice "
                 f"(runner={settings.runner!r} submits one job for each worker)",
             )
-        self._told: dict[str, list[str]] = {"accepted": [], "refused": []}
-        self.cluster = _cluster(settings, memory, self._told)
-        n = settings.workers
+        self._told = _Told()
+        try:
+            self.cluster = _cluster(settings, memory, self._told)
+        except RuntimeError as error:  # as dask says it, with the reason behind a colon
+            words = str(error).removeprefix("Cluster failed to start: ")
+            raise ConfigError(f"no jobs for {settings.runner!r}: {words}") from error
+        self._n = n = settings.workers
         # a fixed number, but a job that ends, or is killed, is followed by another
         self.cluster.adapt(minimum=n, maximum=n, interval="1s", wait_count=1_000_000)
 
@@ -75,13 +90,13 @@ class Jobs:
         BackendError
             The batch system refused all of them.
         """
-        if self.refused and not self._told["accepted"]:
+        if len(self.refused) >= self._n and not self._told.accepted:
             raise BackendError(f"the batch system refuses the job: {self.refused[0]}")
 
     @property
     def refused(self) -> list[str]:
-        """What the batch system said of each job that it refused."""
-        return self._told["refused"]
+        """What the batch system said of each job that it refused since it last accepted one."""
+        return self._told.refused
 
 
 def job_script(settings: RunSettings, memory: int | None = None) -> str:
@@ -97,26 +112,38 @@ def job_script(settings: RunSettings, memory: int | None = None) -> str:
     -------
     str
     """
-    with _cluster(settings, memory, {}) as cluster:
+    with _cluster(settings, memory, _Told()) as cluster:
         return str(cluster.job_script())
 
 
-def _cluster(settings: RunSettings, memory: int | None, told: dict[str, list[str]]) -> Any:
+def _cluster(settings: RunSettings, memory: int | None, told: _Told) -> Any:
     jobqueue = extras.require("dask_jobqueue", "jobqueue")
     kind, job, _ = SYSTEMS[settings.runner]
     module, _, name = job.partition(":")
     base = getattr(extras.require(module, "jobqueue"), name)
 
     class Job(base):  # type: ignore[misc,valid-type]
-        """Tells whether it was accepted: dask itself logs that it was not, and waits."""
+        """Tells whether it was accepted: dask itself logs that it was not, and never submits it again."""
 
         async def start(self) -> None:
             try:
                 await super().start()
-                told["accepted"].append(self.job_id)
+                told.accepted += 1
+                told.refused.clear()
             except (RuntimeError, OSError) as error:
-                told["refused"].append(_words(str(error)))
-                self.status = distributed.core.Status.failed
+                told.refused.append(_words(str(error)))
+                self.status = distributed.core.Status.running  # of which dask wants to be sure
+                asyncio.get_running_loop().call_later(AGAIN, self._forget)
+
+        def _forget(self) -> None:
+            """Let the cluster see that there is no such job, and submit another."""
+            self.status = distributed.core.Status.failed
+            for name in [n for n, job in cluster.workers.items() if job is self]:
+                del cluster.workers[name]
+
+        async def close(self) -> None:
+            await super().close()
+            self.status = distributed.core.Status.closed
 
     threads = max(settings.threads, 1)
     options: dict[str, Any] = {
@@ -139,7 +166,8 @@ def _cluster(settings: RunSettings, memory: int | None, told: dict[str, list[str
         directives = dict(_pair(d) for d in settings.directives)
         directives.setdefault("+MaxRuntime", _seconds(settings.walltime))
         options["disk"] = settings.disk
-    return getattr(jobqueue, kind)(**options, job_extra_directives=directives)
+    cluster = getattr(jobqueue, kind)(**options, job_extra_directives=directives)
+    return cluster
 
 
 def _lifetime(walltime: str) -> list[str]:

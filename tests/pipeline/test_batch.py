@@ -32,6 +32,11 @@ SBATCH = """
     open(os.path.join(folder, "submitted"), "a").write(text + "\\n=====\\n")
     if os.path.exists(os.path.join(folder, "refuse")):
         sys.exit("sbatch: error: invalid account or partition")
+    try:
+        os.unlink(os.path.join(folder, "refuse-once"))
+        sys.exit("sbatch: error: the controller does not answer")
+    except FileNotFoundError:
+        pass
     array = re.search(r"^#SBATCH --array=(\\d+)-(\\d+)", text, re.M)
     numbers = range(int(array[1]), int(array[2]) + 1) if array else [0]
     for n in numbers:
@@ -146,13 +151,39 @@ def test_a_job_that_is_killed_is_followed_by_another(
 
 
 def test_a_job_that_is_refused_ends_the_run(
-    tmp_path: Path, odd: PlanMaker, batch: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    odd: PlanMaker,
+    batch: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr("km3gpu.pipeline.cluster.LOOK", 0.2)
     (batch / "refuse").touch()
     with pytest.raises(BackendError, match="refuses the job: sbatch: error: invalid account") as error:
-        run(odd(), out=tmp_path / "out", runner="slurm")
+        run(odd(), out=tmp_path / "out", runner="slurm", workers=2)
     assert "\n" not in str(error.value)
+    assert "Traceback" not in capfd.readouterr().err  # dask is not left to say it its own way
+
+
+def test_a_job_that_is_refused_is_submitted_again(
+    tmp_path: Path, odd: PlanMaker, batch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A controller that is busy, or a limit on the jobs of a user: not the end of the run."""
+    monkeypatch.setattr("km3gpu.pipeline.batch.AGAIN", 0.5)
+    (batch / "refuse-once").touch()
+    plan = odd(seconds=0.2)
+    plan.write_text(plan.read_text() + '[run]\nrunner = "slurm"\nworkers = 2\ninterface = "lo"\n')
+    result = run(plan, out=tmp_path / "out")
+    assert len(result.receipts) == 10
+    assert len(list(batch.glob("pid-*"))) == 2
+    assert (batch / "submitted").read_text().count("=====") == 3
+
+
+def test_an_interface_that_is_none(tmp_path: Path, odd: PlanMaker, batch: Path) -> None:
+    plan = odd()
+    plan.write_text(plan.read_text() + '[run]\nrunner = "slurm"\ninterface = "ib77"\n')
+    with pytest.raises(ConfigError, match="'ib77' is not a valid network interface"):
+        run(plan, out=tmp_path / "out")
 
 
 def test_resume_submits_jobs_like_those_before(
