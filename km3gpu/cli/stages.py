@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import re
 from collections.abc import Mapping
+from importlib import resources
 from typing import Annotated, Any
 
 import typer
@@ -27,14 +28,19 @@ def register(app: typer.Typer) -> None:
     @command(app, "stages")
     def stages(
         name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A stage or sink.")] = None,
+        example: Annotated[
+            bool, typer.Option("--example", help="Print only its example, a whole plan that runs.")
+        ] = False,
         as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     ) -> None:
-        """List the stages and sinks that a plan can name, or the parameters of one."""
+        """List the stages and sinks that a plan can name, or the parameters of one and an example."""
         from rich.text import Text
 
         from km3gpu.cli.printing import grid, print_json, show
-        from km3gpu.errors import UnknownNameError
+        from km3gpu.errors import ConfigError, UnknownNameError
 
+        if example and name is None:
+            raise ConfigError("an example of what?", remedy="name a stage: km3gpu stages select --example")
         found = stage_facts()
         if name is not None:
             if name not in found:
@@ -42,6 +48,8 @@ def register(app: typer.Typer) -> None:
             found = {name: found[name]}
         if as_json:
             print_json(found)
+        elif example and name is not None:
+            typer.echo(found[name]["example"], nl=False)
         elif name is None:
             for kind, title in _TITLES.items():
                 rows = [(n, f["summary"]) for n, f in found.items() if f["kind"] == kind]
@@ -53,6 +61,8 @@ def register(app: typer.Typer) -> None:
             columns = ("parameter", "default", "values", "meaning")
             cells = [(p, v["default"], v["type"], v["meaning"]) for p, v in entry["parameters"].items()]
             show(grid("", columns, cells))
+            how = f"Example: km3gpu stages {name} --example > plan.toml; km3gpu run plan.toml -o out"
+            show(Text(), Text(how, style="bold"), Text(entry["example"].rstrip()))
 
 
 def stage_facts() -> dict[str, dict[str, Any]]:
@@ -61,24 +71,27 @@ def stage_facts() -> dict[str, dict[str, Any]]:
     Returns
     -------
     dict
-        By name: ``kind`` (``"stage"`` or ``"sink"``), ``summary``, ``text`` and
-        ``parameters``, each with ``default`` (``"required"`` where there is none), ``type``
-        and ``meaning``.
+        By name: ``kind`` (``"stage"`` or ``"sink"``), ``summary``, ``text``,
+        ``example``, a whole plan, and ``parameters``, each with ``default``
+        (``"required"`` where there is none), ``type`` and ``meaning``.
     """
     from km3gpu import stages
     from km3gpu.pipeline.sinks import SINKS
 
     kinds = {"stage": stages.known(), "sink": SINKS}
-    return {name: _facts(cls, kind) for kind, classes in kinds.items() for name, cls in classes.items()}
+    return {name: _facts(name, cls, kind) for kind, classes in kinds.items() for name, cls in classes.items()}
 
 
-def _facts(cls: type[Any], kind: str) -> dict[str, Any]:
+def _facts(name: str, cls: type[Any], kind: str) -> dict[str, Any]:
     summary, text, documented = _read(inspect.getdoc(cls) or "")
     parameters = {
         f.name: {"default": _default(f), **documented.get(f.name, {"type": "", "meaning": ""})}
         for f in dataclasses.fields(cls)
     }
-    return {"kind": kind, "summary": summary, "text": text, "parameters": parameters}
+    example = resources.files("km3gpu") / "plans" / f"{kind}s" / f"{name}.toml"
+    known = {"kind": kind, "summary": summary, "text": text, "parameters": parameters}
+    # a stage of the user's own has none
+    return {**known, "example": example.read_text("utf-8") if example.is_file() else ""}
 
 
 def _default(field: dataclasses.Field[Any]) -> str:
