@@ -12,6 +12,7 @@ from km3gpu.cli.running import (
     AsJson,
     BackendOption,
     Catalogue,
+    DryRun,
     Memory,
     RunnerOption,
     Scheduler,
@@ -38,11 +39,17 @@ def register(app: typer.Typer) -> None:
         memory: Memory = None,
         catalogue: Catalogue = None,
         verify: Verify = False,
+        dry: DryRun = False,
         as_json: AsJson = False,
     ) -> None:
         """Go on with a run that was stopped or killed; chunks that failed are tried again."""
+        from km3gpu.cli.outlook import foreseen
+        from km3gpu.pipeline import foresee
         from km3gpu.pipeline import resume as resume_run
 
+        if dry:
+            foreseen(str(run), foresee(run), as_json)
+            return
         reported(
             str(run),
             lambda: resume_run(

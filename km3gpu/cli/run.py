@@ -14,6 +14,7 @@ from km3gpu.cli.running import (
     AsJson,
     BackendOption,
     Catalogue,
+    DryRun,
     Memory,
     RunnerOption,
     Scheduler,
@@ -92,13 +93,15 @@ def register(app: typer.Typer) -> None:
         ] = Progress.AUTO,
         catalogue: Catalogue = None,
         verify: Verify = False,
+        dry: DryRun = False,
         as_json: AsJson = False,
     ) -> None:
         """Run a plan over files, and record where every row came from.
 
         Running the same again goes on where the last run ended.
         """
-        from km3gpu.pipeline import read_recipe
+        from km3gpu.cli.outlook import foreseen
+        from km3gpu.pipeline import foresee, read_recipe
         from km3gpu.pipeline import run as run_plan
 
         settings = {
@@ -115,6 +118,9 @@ def register(app: typer.Typer) -> None:
         recipe = read_recipe(plan, source={"chunk": size}, run=settings)
         if check_calibration:
             recipe = _checking(recipe)
+        if dry:
+            foreseen(str(out), foresee(out, recipe, files or None, existing=existing.value), as_json)
+            return
         show = {"auto": None, "bar": True, "none": False, "json": "json"}[progress.value]
         reported(
             plan,

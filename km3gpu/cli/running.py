@@ -17,6 +17,7 @@ __all__ = [
     "Backend",
     "BackendOption",
     "Catalogue",
+    "DryRun",
     "Memory",
     "Runner",
     "RunnerOption",
@@ -72,6 +73,10 @@ Verify = Annotated[
 Catalogue = Annotated[
     str | None,
     typer.Option(metavar="PATH", help="Database of runs to enter this one into; 'user', or 'none'."),
+]
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", "-n", help="Say which chunks would be made, and why; write nothing."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

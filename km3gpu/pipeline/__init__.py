@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from km3gpu.pipeline.foresee import foresee
     from km3gpu.pipeline.plan import Plan
     from km3gpu.pipeline.planning import make_plan
     from km3gpu.pipeline.receipt import Receipt
@@ -24,6 +25,7 @@ _MODULES = {
     "Recipe": "recipe",
     "RunResult": "session",
     "Task": "task",
+    "foresee": "foresee",
     "make_plan": "planning",
     "read_recipe": "recipe",
     "resume": "start",
@@ -37,6 +39,7 @@ __all__ = [
     "Recipe",
     "RunResult",
     "Task",
+    "foresee",
     "make_plan",
     "read_recipe",
     "resume",

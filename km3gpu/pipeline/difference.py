@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 from km3gpu.pipeline import provenance
 from km3gpu.pipeline.verify import changes
 
-__all__ = ["Change", "difference"]
+__all__ = ["Change", "difference", "stage_changes"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,14 @@ class Change:
     key: str
     a: str
     b: str
+
+    def short(self) -> tuple[str, str]:
+        """Give `a` and `b` with digests as people quote them, by their first twelve digits."""
+        a, b = (re.sub(r"(?:sha256|mark):([0-9a-f]{12})[0-9a-f]+", r"\1", v) for v in (self.a, self.b))
+        return a, b
+
+    def __str__(self) -> str:
+        return f"{self.section} {self.key}: {' -> '.join(self.short())}"
 
 
 def difference(a: str | Path, b: str | Path) -> list[Change]:
@@ -61,7 +70,7 @@ def _changes(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[Change]:
         for key, x, y in changes(a.get("git") or {}, b.get("git") or {}):
             yield Change("code", f"git.{key}", x, y)
     yield from _inputs(a["inputs"], b["inputs"])
-    yield from _stages(a["stages"], b["stages"])
+    yield from stage_changes(a["stages"], b["stages"])
     for section, place in (
         ("sink", ("recipe", "sinks")),
         ("source", ("recipe", "source")),
@@ -97,15 +106,35 @@ def _inputs(a: Sequence[Mapping[str, Any]], b: Sequence[Mapping[str, Any]]) -> I
             yield Change("input", i["path"], "-", digest)
 
 
-def _stages(a: Sequence[Mapping[str, Any]], b: Sequence[Mapping[str, Any]]) -> Iterator[Change]:
-    names = [[s["stage"] for s in side] for side in (a, b)]
-    if names[0] != names[1]:
-        yield Change("stage", "order", " > ".join(names[0]), " > ".join(names[1]))
-    for name in dict.fromkeys(names[0]):
-        if name in names[1]:
-            one, other = (side[n.index(name)] for side, n in zip((a, b), names, strict=True))
-            for key, x, y in changes(one, other):
+def stage_changes(a: Sequence[Mapping[str, Any]], b: Sequence[Mapping[str, Any]]) -> Iterator[Change]:
+    """Give what differs between two chains of stages.
+
+    Parameters
+    ----------
+    a, b : sequence of mapping
+        Fingerprints of the stages as plain values.
+
+    Yields
+    ------
+    Change
+        Of section ``"stage"``: the order, or a parameter as ``"select.events"``; the
+        second stage of a name is ``"select[2]"``.
+    """
+    ones, others = (_numbered(side) for side in (a, b))
+    if list(ones) != list(others):
+        yield Change("stage", "order", *(" > ".join(side) or "-" for side in (ones, others)))
+    for name, one in ones.items():
+        if name in others:
+            for key, x, y in changes(one, others[name]):
                 yield Change("stage", f"{name}.{key}", x, y)
+
+
+def _numbered(stages: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    found: dict[str, Mapping[str, Any]] = {}
+    for stage in stages:
+        names = (stage["stage"], *(f"{stage['stage']}[{n}]" for n in range(2, len(stages) + 1)))
+        found[next(n for n in names if n not in found)] = stage
+    return found
 
 
 def _environment(record: Mapping[str, Any]) -> Mapping[str, Any]:

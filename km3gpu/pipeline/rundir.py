@@ -80,7 +80,7 @@ class RunDirectory:
         """Give the plan that the directory was made for, or None where there is none."""
         path = self.path / "plan.json"
         try:
-            return Plan.loads(path.read_text(encoding="utf-8"), str(path))
+            return Plan.loads(path.read_text(encoding="utf-8", errors="replace"), str(path))
         except (FileNotFoundError, NotADirectoryError):
             return None
 
@@ -122,7 +122,8 @@ class RunDirectory:
         elif there.id != plan.id and not update:
             raise OutputExistsError(
                 f"{str(self.path)!r} holds the results of another plan ({_difference(there, plan)})",
-                remedy="choose another output directory, or update this one: what did not change is kept",
+                remedy="choose another output directory, or update this one (--existing update), which keeps"
+                " what did not change; --dry-run lists what did",
             )
 
     def alone(self, name: str, *, among_slices: bool) -> None:

@@ -11,9 +11,10 @@ from typing import Any, Literal
 
 from km3gpu import config
 from km3gpu.chunk import code_version
-from km3gpu.errors import ConfigError, OutputExistsError
+from km3gpu.errors import ConfigError
 from km3gpu.io.dataset import parse_size
 from km3gpu.pipeline.journal import Journal
+from km3gpu.pipeline.outlook import outlook, refusal, today
 from km3gpu.pipeline.plan import Plan
 from km3gpu.pipeline.planning import make_plan
 from km3gpu.pipeline.recipe import Recipe, read_recipe
@@ -21,7 +22,7 @@ from km3gpu.pipeline.rundir import RunDirectory
 from km3gpu.pipeline.session import RunResult, Session
 from km3gpu.pipeline.settings import BATCH, OF_JOBS, RunSettings
 
-__all__ = ["resume", "run"]
+__all__ = ["planned", "recipe_of", "resume", "run"]
 
 
 def run(
@@ -109,35 +110,15 @@ def run(
         Some chunks failed; its ``result`` is the `RunResult` of the others.
     """
     began = time.perf_counter()
-    call = {
-        "workers": workers,
-        "runner": runner,
-        "scheduler": scheduler if isinstance(scheduler, str) else None,
-        "threads": threads,
-        "backend": backend,
-        "memory": memory,
-        "window": window,
-        "merge": merge,
-        "verify": verify,
-        "catalogue": catalogue,
-    }
-    recipe = _recipe(plan, call, chunk)
-    named = (
-        None
-        if files is None
-        else [os.fspath(f) for f in ([files] if isinstance(files, str | os.PathLike) else files)]
-    )
-    directory = RunDirectory(Path(out))
     if existing not in ("resume", "update", "replace"):
         raise ConfigError(f"existing = {existing!r}", remedy="take 'resume', 'update' or 'replace'")
     share = None if part is None else _share(part)
     if share is not None and existing != "resume":
         raise ConfigError(f"a slice cannot {existing} a directory that others share", remedy="take 'resume'")
-    if recipe.source.chunk == "auto" and existing != "replace" and (before := directory.plan()) is not None:
-        # going on means the same chunks, whatever memory is free today
-        size = before.recipe["source"]["chunk"]
-        recipe = dataclasses.replace(recipe, source=dataclasses.replace(recipe.source, chunk=size))
-    return _run(make_plan(recipe, named), recipe, directory, existing, scheduler, show, began, share)
+    recipe = recipe_of(plan, _settings(locals()), chunk)
+    directory = RunDirectory(Path(out))
+    made, recipe = planned(recipe, files, directory, fresh=existing == "replace")
+    return _run(made, recipe, directory, existing, scheduler, show, began, share)
 
 
 def resume(
@@ -184,31 +165,32 @@ def resume(
     directory = RunDirectory(Path(out))
     plan = directory.existing_plan()
     sessions = directory.state().sessions
-    call = {
-        "workers": workers,
-        "runner": runner,
-        "scheduler": scheduler if isinstance(scheduler, str) else None,
-        "threads": threads,
-        "backend": backend,
-        "memory": memory,
-        "window": window,
-        "catalogue": catalogue,
-        "verify": _verified_before(sessions) if verify is None else verify,
-    }
+    verify = _verified_before(sessions) if verify is None else verify
+    call = _settings(locals())
     made = Recipe.from_json(plan.recipe, str(directory.path / "plan.json"))
     running = _as_before(config.resolve(RunSettings, environment=os.environ, call=call), sessions)
     origins = {f"run.{k}": v for k, v in running.origins.items()}
     recipe = dataclasses.replace(made, run=running.value, origins=origins)
     if plan.code != code_version() or _histories(plan, recipe):
-        changed = f"was made by code {plan.code}, this is {code_version()}"
-        if plan.code == code_version():
-            changed = "is of stages or files of the calibration that have changed"
-        raise OutputExistsError(
-            f"the run in {str(directory.path)!r} {changed}",
-            remedy="give the plan again with `km3gpu run --existing update`, which does again what changed",
-        )
+        raise refusal(directory, outlook(today(plan, recipe), directory))
     plan.check_sources()
     return _run(plan, recipe, directory, "resume", scheduler, show, began)
+
+
+def planned(
+    recipe: Recipe,
+    files: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | None,
+    directory: RunDirectory,
+    *,
+    fresh: bool,
+) -> tuple[Plan, Recipe]:
+    """Plan a run into a directory; also give the recipe, with the size of chunks that was chosen."""
+    if recipe.source.chunk == "auto" and not fresh and (before := directory.plan()) is not None:
+        # going on means the same chunks, whatever memory is free today
+        size = before.recipe["source"]["chunk"]
+        recipe = dataclasses.replace(recipe, source=dataclasses.replace(recipe.source, chunk=size))
+    several = [files] if isinstance(files, str | os.PathLike) else files
+    return make_plan(recipe, None if several is None else [os.fspath(f) for f in several]), recipe
 
 
 def _run(
@@ -277,9 +259,18 @@ def _share(part: str) -> tuple[int, int]:
     return i, n
 
 
-def _recipe(
+def _settings(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Pick what is set in ``[run]`` out of the arguments of a call; a client is not."""
+    found = {f.name: given[f.name] for f in dataclasses.fields(RunSettings) if f.name in given}
+    if not isinstance(found.get("scheduler"), str):
+        found.pop("scheduler", None)
+    return found
+
+
+def recipe_of(
     plan: str | os.PathLike[str] | Recipe, call: Mapping[str, Any], chunk: int | str | None
 ) -> Recipe:
+    """Give the recipe of a plan file, or one made in Python, with what the caller sets."""
     if not isinstance(plan, Recipe):
         return read_recipe(plan, source={"chunk": chunk}, run=call)
     changed = {k: v for k, v in call.items() if v is not None}

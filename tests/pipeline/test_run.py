@@ -149,11 +149,15 @@ def test_resume_needs_only_the_directory(tmp_path: Path, odd: Callable[..., Path
         resume(tmp_path / "nowhere")
 
 
-def test_resume_by_other_code(tmp_path: Path, odd: Callable[..., Path]) -> None:
+def test_resume_by_other_code(
+    tmp_path: Path, odd: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     run(odd(chunk=250), out=tmp_path / "out")
-    plan = tmp_path / "out" / "plan.json"
-    plan.write_text(plan.read_text().replace('"code": "0', '"code": "9'))
-    with pytest.raises(OutputExistsError, match="was made by code 9"):
+    for module in ("chunk", "pipeline.outlook", "pipeline.start"):
+        monkeypatch.setattr(f"km3gpu.{module}.code_version", lambda: "9")
+    with pytest.raises(
+        OutputExistsError, match=r"1 of 1 chunks .* would be others now \(code version: 0.* -> 9"
+    ):
         resume(tmp_path / "out")
 
 
