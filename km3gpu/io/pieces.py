@@ -21,7 +21,6 @@ from typing import Any
 
 import deflate
 import numpy as np
-from isal import isal_zlib
 
 __all__ = ["Packed", "Piece", "pack", "stream", "wants_shuffle"]
 
@@ -156,7 +155,7 @@ def pack(values: Any, step: int, level: int, *, shuffled: bool) -> Packed:
     step : int
         Rows of a piece.
     level : int
-        Of gzip, 1 to 9: 1 is made by ISA-L, the others by zlib.
+        Of gzip, 1 to 9.
     shuffled : bool
         The first bytes of all items first, then the second ... (HDF5's filter).
     """
@@ -206,7 +205,6 @@ def _planes(rows: Any, n_planes: int) -> Any:
 
 
 def _piece(data: Any, level: int) -> Piece:
-    library: Any = isal_zlib if level == 1 else zlib
-    squeeze = library.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS)
+    squeeze = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS)
     made = squeeze.compress(data) + squeeze.flush(zlib.Z_FULL_FLUSH)
     return Piece(made, len(data), deflate.adler32(data))
