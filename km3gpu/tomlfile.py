@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import textwrap
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -82,11 +84,14 @@ def read_toml(path: str | os.PathLike[str]) -> Document:
         It is no TOML; the message names the line.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (FileNotFoundError, IsADirectoryError):
+        text = Path(path).read_text(encoding="utf-8-sig")  # editors of Windows begin with a mark
+    except FileNotFoundError:
         raise InputNotFoundError(f"no file {str(path)!r}", remedy="check the path") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{str(path)!r} is not a text file", remedy="give a TOML file") from None
+    except IsADirectoryError:
+        raise InputNotFoundError(f"{str(path)!r} is a folder", remedy="name the TOML file in it") from None
+    except UnicodeDecodeError as error:
+        remedy = "give a TOML file, which is UTF-8"
+        raise ConfigError(f"{str(path)!r} is not a text file in UTF-8", remedy=remedy) from error
     return parse_toml(text, str(path))
 
 
@@ -97,8 +102,21 @@ def parse_toml(text: str, path: str = "<text>") -> Document:
     except tomllib.TOMLDecodeError as error:
         message, _, place = str(error).partition(" (at ")
         where = f"{path}, {place.rstrip(')')}" if place else path
-        raise ConfigError(f"no valid TOML: {message}", where=where, remedy="correct the line") from None
+        known = (words for start, words in _WORDS.items() if message.startswith(start))
+        said, remedy = next(known, (message, "correct the line"))
+        if number := re.match(r"line (\d+)", place):
+            said += f": {textwrap.shorten(text.splitlines()[int(number[1]) - 1], 60, placeholder=' ...')}"
+        raise ConfigError(f"no valid TOML: {said}", where=where, remedy=remedy) from None
     return Document(path, data, _key_lines(text))
+
+
+# what tomllib says of the faults that people make most, and what it means
+_WORDS = {
+    "Cannot overwrite a value": ("the key is set twice", "keep one of the two"),
+    "Cannot declare": ("the table is there twice", "keep one, or write [[name]] for a list of tables"),
+    "Cannot mutate immutable namespace": ("the table was written before", "write its keys in one place"),
+    "Invalid value": ("no value that TOML knows", "put text into quotes; true, 1.5 and [1, 2] need none"),
+}
 
 
 def _key_lines(text: str) -> dict[Key, int]:

@@ -83,6 +83,10 @@ def ended(debug: bool) -> Iterator[None]:
     except KeyboardInterrupt:
         _say("interrupted", debug)
         raise typer.Exit(130) from None
+    except OSError as error:  # a full disk, a folder that may not be written: no fault of the code
+        words = " ".join(part for part in (error.strerror or str(error), _quoted(error.filename)) if part)
+        _say(f"error: {words}", debug)
+        raise typer.Exit(1) from None
     except Exception as error:
         words = textwrap.shorten(f"{type(error).__name__}: {error}", 300, placeholder=" ...")
         _say(f"error: unexpected {words}; this is a fault of km3gpu, --debug shows where", debug)
@@ -110,6 +114,10 @@ def _warnings_in_a_line(debug: bool) -> Iterator[None]:
         if not debug:  # which shows the places
             warnings.showwarning = show
         yield
+
+
+def _quoted(name: object) -> str:
+    return "" if name is None else f"(in {os.fsdecode(name) if isinstance(name, bytes) else name})"
 
 
 def _say(line: str, debug: bool) -> None:

@@ -26,6 +26,7 @@ _Place = Annotated[
         help="The database; by default what KM3GPU_CATALOGUE names, or the user's own.",
     ),
 ]
+_SHOWN = 4  # outputs of a run; --json names them all
 _AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -112,10 +113,12 @@ def _table(found: list[Found]) -> Table:
         began = "" if f.started is None else f"{dt.datetime.fromtimestamp(f.started, dt.UTC):%Y-%m-%d %H:%M}"
         gone = ", gone" if f.gone else ""
         did = "made" if f.role == "output" else f"used as {f.role}"
+        made = [Path(p).name for p in f.outputs]
+        shown = ", ".join(made[:_SHOWN]) + (f", ... ({len(made)} in all)" if len(made) > _SHOWN else "")
         rows.append(
-            (f.level, f.directory, began, f.status + gone, did, Path(f.path).name, f.match, len(f.outputs))
+            (f.level, f.directory, began, f.status + gone, did, Path(f.path).name, f.match, shown or "-")
         )
-    return grid("", (">level", "run", "began (UTC)", "status", "", "file", "same", ">outputs"), rows)
+    return grid("", (">level", "run", "began (UTC)", "status", "", "file", "same", "its outputs"), rows)
 
 
 def _register_index(prov: typer.Typer) -> None:

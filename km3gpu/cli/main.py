@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -101,4 +102,8 @@ def main() -> None:
     # Arrow's own pools keep what they once had, a hundred MB in the demo; this
     # reaches worker processes too, and a user's own choice stands
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    if sys.stdout is None:  # closed by who called
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names of files need not be in a terminal's alphabet
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(call(sys.argv[1:]))

@@ -42,8 +42,7 @@ def foreseen(name: str, found: Outlook, as_json: bool) -> None:
     ]
     if found.causes:
         rows = [
-            (len(c.chunks), c.change.section, c.change.key, *c.change.short())
-            for c in found.causes[:_SHOWN]
+            (len(c.chunks), c.change.section, c.change.key, *c.change.short()) for c in found.causes[:_SHOWN]
         ]
         shown += ["", grid("why", (">chunks", "", "what", "was", "is"), rows)]
         if len(found.causes) > _SHOWN:

@@ -28,11 +28,19 @@ def show(*parts: RenderableType) -> None:
     if sys.stdout.isatty():
         Console(highlight=False).print(*parts, sep="\n")
         return
-    text = io.StringIO()
+    text = _Text()
     plain = Console(width=_NEVER_CUT, highlight=False, color_system=None, file=text)
     plain.print(*parts, sep="\n")
     # cells are filled up with blanks, which nobody wants in a file
     sys.stdout.writelines(line.rstrip() + "\n" for line in text.getvalue().splitlines())
+
+
+class _Text(io.StringIO):
+    """A text that will go where standard output goes: rich draws lines that are known there."""
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return sys.stdout.encoding or "utf-8"
 
 
 def grid(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
@@ -84,7 +92,8 @@ def facts(title: str, pairs: Iterable[tuple[str, object]]) -> RenderableType:
 
 def print_json(value: Any) -> None:
     """Print `value` as JSON; arrays as lists, what is no finite number as null."""
-    print(json.dumps(_strict(value), indent=1, ensure_ascii=False, allow_nan=False))
+    ascii_only = not (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+    print(json.dumps(_strict(value), indent=1, ensure_ascii=ascii_only, allow_nan=False))
 
 
 def bytes_text(n: float) -> str:

@@ -50,7 +50,8 @@ def _register_verify(prov: typer.Typer) -> None:
         from km3gpu.pipeline.verify import verify as findings
 
         found = findings(record, parts=parts)
-        bad = [f for f in found if f.state != "same"]
+        bad = [f for f in found if f.state not in ("same", "unknown")]
+        told = [f for f in found if f.state != "same"]
         if as_json:
             print_json([dataclasses.asdict(f) for f in found])
         else:
@@ -60,14 +61,9 @@ def _register_verify(prov: typer.Typer) -> None:
                 for k in kinds
             ]
             show(grid("", ("", ">same", ">not"), counts))
-            if bad:
-                show(
-                    grid(
-                        "",
-                        ("what", "name", "is", "detail"),
-                        [(f.kind, f.name, f.state, f.detail) for f in bad],
-                    )
-                )
+            if told:
+                rows = [(f.kind, f.name, f.state, f.detail) for f in told]
+                show("", grid("", ("what", "name", "is", "detail"), rows))
         if bad:
             raise typer.Exit(1)
 

@@ -25,6 +25,7 @@ __all__ = ["Catalogue", "Entry", "Use", "enter", "located", "place"]
 VERSION = 1
 VARIABLE = "KM3GPU_CATALOGUE"
 _PATIENCE = 10.0  # seconds to wait for another run that writes
+_SHORT = 1.0  # the same where there will be another time
 
 _SCHEMA = """
 CREATE TABLE runs (
@@ -136,6 +137,8 @@ class Catalogue:
     path : Path
     make : bool
         Make it where there is none.
+    patience : float
+        Seconds to wait for another process that writes.
 
     Raises
     ------
@@ -145,8 +148,10 @@ class Catalogue:
         It is no catalogue, of another version, damaged, or cannot be written.
     """
 
-    def __init__(self, path: Path, *, make: bool = False) -> None:
+    def __init__(self, path: Path, *, make: bool = False, patience: float = _PATIENCE) -> None:
         self.path = path
+        if path.is_dir():
+            raise FormatError(f"{str(path)!r} is a directory", remedy="name a file, which need not be there")
         if not make and not path.is_file():
             raise InputNotFoundError(
                 f"no catalogue {str(path)!r}",
@@ -156,7 +161,7 @@ class Catalogue:
             if make:
                 path.parent.mkdir(parents=True, exist_ok=True)
             # a network file system has no write-ahead log, so the plain journal it is
-            self._db = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
+            self._db = sqlite3.connect(path, timeout=patience, isolation_level=None)
         except (OSError, sqlite3.Error) as error:
             raise self._broken(error) from error
         try:
@@ -174,11 +179,17 @@ class Catalogue:
         names = {n for (n,) in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if version == 0 and not names:
             return True
+        if version > VERSION:
+            raise FormatError(
+                f"a catalogue of version {version}, this km3gpu knows {VERSION}",
+                where=str(self.path),
+                remedy=f"update km3gpu, or name another with --catalogue or {VARIABLE}",
+            )
         if version != VERSION or not {"runs", "files", "uses"} <= names:
             raise FormatError(
-                "a database that is no catalogue of this version of km3gpu",
+                "a database that is no catalogue of km3gpu",
                 where=str(self.path),
-                remedy="name another file",
+                remedy=f"name another file with --catalogue or {VARIABLE}",
             )
         return False
 
@@ -271,7 +282,7 @@ def located(path: str) -> str:
     return path if is_url(path) else str(Path(path).expanduser().resolve())
 
 
-def enter(setting: str | None, make: Callable[[], Entry], *, once: bool = False) -> None:
+def enter(setting: str | None, make: Callable[[], Entry], *, once: bool = False, again: bool = False) -> None:
     """Enter a run into the catalogue; where that cannot be done, say so in one line and go on.
 
     Parameters
@@ -282,15 +293,19 @@ def enter(setting: str | None, make: Callable[[], Entry], *, once: bool = False)
         Gives the entry.
     once : bool
         Leave a run that the catalogue knows as it is.
+    again : bool
+        The run will be entered once more, when it ends: no need to wait long, nor to say what is wrong.
     """
     try:
         path = place(setting)
         if path is None:
             return
         entry = make()
-        with Catalogue(path, make=True) as catalogue:
+        with Catalogue(path, make=True, patience=_SHORT if again else _PATIENCE) as catalogue:
             if not (once and catalogue.knows(entry)):
                 catalogue.add(entry)
     except Exception as error:  # whatever it is, the run is worth more than its entry
+        if again:
+            return
         words = " ".join(str(error).split())
         logging.getLogger("km3gpu").warning("km3gpu: the run is not in the catalogue: %s", words)

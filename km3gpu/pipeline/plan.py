@@ -21,6 +21,7 @@ from km3gpu.pipeline.digests import digest_of
 __all__ = ["Input", "Plan", "PlannedChunk", "check_input", "identify"]
 
 VERSION = 1
+_CHECK = ',\n "check": '
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ class Plan:
 
     # -- as a file -----------------------------------------------------------
     def dumps(self) -> str:
-        """Give the plan as JSON, with a line for each input and each chunk."""
+        """Give the plan as JSON, with a line for each input and each chunk, and a digest of all of it."""
         number = {i.path: n for n, i in enumerate(self.inputs)}
         columns = sorted({c.origin.columns for c in self.chunks})
         head = {
@@ -155,7 +156,8 @@ class Plan:
         ]
         rows = ",\n  ".join(json.dumps(c) for c in chunks)
         lines.append(f' "chunks: id, input, start, stop, columns": [\n  {rows}\n ]')
-        return "{\n" + ",\n".join(lines) + "\n}\n"
+        body = ",\n".join(lines)
+        return f'{{\n{body}{_CHECK}"{_digest(body)}"\n}}\n'
 
     @classmethod
     def loads(cls, text: str, where: str) -> Plan:
@@ -164,12 +166,16 @@ class Plan:
         Raises
         ------
         FormatError
-            It is no plan.
+            It is no plan, or not as it was written.
         """
+        remedy = "run the plan file again, into another directory"
         try:
             data = json.loads(text)
+            body = text.removeprefix("{\n").rpartition(_CHECK)[0]
+            if data.get("check", _digest(body)) != _digest(body):
+                raise FormatError("the plan is not as it was written", where=where, remedy=remedy)
             if data["format"] != "km3gpu plan" or data["version"] != VERSION:
-                raise FormatError(f"a plan of version {data['version']}", where=where)
+                raise FormatError(f"a plan of version {data['version']}", where=where, remedy=remedy)
             inputs = tuple(_input(i) for i in data["inputs"])
             chunks = []
             for identity, n, start, stop, c in data["chunks: id, input, start, stop, columns"]:
@@ -185,10 +191,10 @@ class Plan:
                 inputs,
                 tuple(chunks),
             )
-        except (ValueError, KeyError, TypeError, IndexError) as error:
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
             if isinstance(error, FormatError):
                 raise
-            raise FormatError("no plan of km3gpu", where=where, remedy="plan again") from error
+            raise FormatError("no plan of km3gpu", where=where, remedy=remedy) from error
 
     def check_sources(self) -> None:
         """Check that every input is still the file that the plan was made for.
@@ -202,6 +208,10 @@ class Plan:
         """
         for i in self.inputs:
             check_input(i)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
 def _input(data: Mapping[str, Any]) -> Input:

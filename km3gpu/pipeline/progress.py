@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 import time
 from collections.abc import Container, Iterator, Sequence
@@ -85,6 +86,7 @@ class _Lines:
 
     def __init__(self, tally: _Tally, chunks: int) -> None:
         self._tally = tally
+        self._heard = True
         self._write(event="began", chunks=chunks, events=tally.events, done=tally.done)
 
     def tell(self, receipt: Receipt) -> None:
@@ -123,10 +125,16 @@ class _Lines:
         t = self._tally
         self._write(event="ended", done=t.done, events=t.events, chunks=t.chunks, failed=t.failed)
 
-    @staticmethod
-    def _write(**event: Any) -> None:
-        sys.stderr.write(json.dumps(event) + "\n")
-        sys.stderr.flush()
+    def _write(self, **event: Any) -> None:
+        if not self._heard:
+            return
+        try:
+            sys.stderr.write(json.dumps(event) + "\n")
+            sys.stderr.flush()
+        except OSError:  # who watched has gone; the run goes on, and ends without a word
+            self._heard = False
+            with contextlib.suppress(OSError, ValueError), open(os.devnull, "w") as nowhere:
+                os.dup2(nowhere.fileno(), sys.stderr.fileno())
 
 
 class _Bar:

@@ -23,6 +23,7 @@ from km3gpu.errors import FormatError, InputNotFoundError
 from km3gpu.io import fitstables, sink
 from km3gpu.io.fitsfile import read_sheets
 from km3gpu.pipeline import journal
+from km3gpu.pipeline.longjson import pieces
 from km3gpu.pipeline.plan import Input, Plan
 from km3gpu.pipeline.receipt import Output, Receipt
 from km3gpu.pipeline.rundir import RunDirectory, write_atomically
@@ -112,9 +113,20 @@ def build(directory: RunDirectory, plan: Plan, outputs: Sequence[Output]) -> dic
     dict
         Plain values; see the keys.
     """
+    record = _record(directory, plan, outputs)
+    return {**record, "chunks": list(record["chunks"])}
+
+
+def _record(directory: RunDirectory, plan: Plan, outputs: Sequence[Output]) -> dict[str, Any]:
+    """Make the record, with chunks that come one by one."""
     state = directory.state()
-    attempts = [e for e in journal.read(directory.journals()) if e.get("event") == "receipt"]
-    used = {str(a["environment"]) for a in attempts} | {str(s.get("environment", "")) for s in state.sessions}
+    used = {str(s.get("environment", "")) for s in state.sessions}
+    failures = []
+    for event in journal.read(directory.journals()):
+        if event.get("event") == "receipt":
+            used.add(str(event["environment"]))
+            if event["state"] != "done":
+                failures.append({k: v for k, v in event.items() if k != "event"})
     done = [state.done[leaf.id] for c in plan.chunks for leaf in state.leaves(c) if leaf.id in state.done]
     missing = [leaf.id for c in plan.chunks for leaf in state.leaves(c) if leaf.id not in state.done]
     last = state.sessions[-1] if state.sessions else {}
@@ -136,10 +148,10 @@ def build(directory: RunDirectory, plan: Plan, outputs: Sequence[Output]) -> dic
         "stages": [json.loads(h) for h in plan.history],
         "inputs": [asdict(i) for i in plan.inputs],
         "environments": _environments(directory, sorted(used - {""})),
-        "chunks": [r.to_json() for r in done],
+        "chunks": (r.to_json() for r in done),
         "missing": missing,
         "splits": {k: [c.id for c in v] for k, v in state.splits.items()},
-        "failures": [{k: v for k, v in a.items() if k != "event"} for a in attempts if a["state"] != "done"],
+        "failures": failures,
         "outputs": [asdict(o) for o in outputs],
         "journals": _sizes(directory),
     }
@@ -184,7 +196,7 @@ def _environments(directory: RunDirectory, digests: Sequence[str]) -> dict[str, 
 def write(directory: RunDirectory, plan: Plan, outputs: Sequence[Output]) -> Path:
     """Write ``provenance.json`` beside the outputs, and give its path."""
     path = directory.path / "provenance.json"
-    write_atomically(path, json.dumps(build(directory, plan, outputs), indent=1) + "\n")
+    write_atomically(path, pieces(_record(directory, plan, outputs)))
     return path
 
 
@@ -251,12 +263,15 @@ def _text(path: Path) -> bytes | str:
 def _of_directory(directory: RunDirectory) -> dict[str, Any]:
     """Give the record of a run, also of one that still runs, or that was killed."""
     path = directory.path / "provenance.json"
+    written: dict[str, Any] | None = None
+    with contextlib.suppress(InputNotFoundError, FormatError):  # the journals say the same
+        written = read(path)
+    # of a run that was put away the record may be all there is
+    if written is not None and _sizes(directory) in ({}, written.get("journals")):
+        return written
     plan = directory.plan()
     if plan is None:
         raise InputNotFoundError(
             f"no record in {str(directory.path)!r}", remedy="name a directory that `km3gpu run` wrote"
         )
-    with contextlib.suppress(InputNotFoundError, FormatError):  # the journals say the same
-        if (written := read(path)).get("journals") == _sizes(directory):
-            return written
     return build(directory, plan, directory.outputs())

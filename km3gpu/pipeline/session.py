@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
 import time
 import uuid
@@ -19,6 +18,7 @@ from km3gpu.pipeline.driver import Driver, fatal_error
 from km3gpu.pipeline.faults import classify, fault_of
 from km3gpu.pipeline.interrupts import Stop, watched
 from km3gpu.pipeline.journal import Journal
+from km3gpu.pipeline.longjson import pieces
 from km3gpu.pipeline.memory import give_back, peak
 from km3gpu.pipeline.merge import agrees, damaged, merge
 from km3gpu.pipeline.outcome import Runner
@@ -259,12 +259,12 @@ class Session:
             "plan": self.plan.id,
             "complete": not self._failures(),
             "outputs": [asdict(o) for o in outputs],
-            "chunks": [
-                {"id": r.id, "n_out": r.n_out, "parts": [asdict(o) for o in r.outputs]} for r in receipts
-            ],
+            "chunks": (
+                {"id": r.id, "n_out": r.n_out, "parts": [o.to_json() for o in r.outputs]} for r in receipts
+            ),
             "missing": [{"id": r.id, "entries": list(r.entries), "path": r.path} for r in self._failures()],
         }
-        write_atomically(self.directory.path / "manifest.json", json.dumps(manifest, indent=1) + "\n")
+        write_atomically(self.directory.path / "manifest.json", pieces(manifest))
         return outputs
 
     def _end(self, status: str, outputs: Sequence[Output], error: BaseException | None) -> None:
@@ -306,7 +306,7 @@ class Session:
                 None if made is None else tuple(catalogue.Use(*m) for m in made),
             )
 
-        catalogue.enter(self.recipe.run.catalogue, entry, once=share)
+        catalogue.enter(self.recipe.run.catalogue, entry, once=share, again=not share and ended is None)
 
     def _merged(self, receipts: Sequence[Receipt]) -> list[Output] | None:
         """Give the outputs of an earlier session where they are those of the same chunks, and whole."""

@@ -206,7 +206,12 @@ def _run(
     memory = None if recipe.run.memory is None else parse_size(recipe.run.memory)
     update = existing in ("update", "replace")
     directory.check(plan, update=update)
-    directory.path.mkdir(parents=True, exist_ok=True)
+    try:
+        directory.path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"{str(directory.path)!r} cannot be made: {error.strerror}", remedy="choose another directory"
+        ) from error
     name = "journal.jsonl" if share is None else f"journal-{share[0]:05}-of-{share[1]:05}.jsonl"
     with Journal(directory.path / name) as log:
         directory.alone(name, among_slices=share is not None)

@@ -66,6 +66,14 @@ def test_unknown_errors_are_one_line_and_say_where_to_look(run):
     ]
 
 
+def test_faults_of_the_system_are_no_faults_of_the_code(run):
+    assert run(OSError(28, "No space left on device", "/data/x")) == (
+        1,
+        ["count 3"],
+        ["km3gpu: error: No space left on device (in /data/x)"],
+    )
+
+
 def test_interrupt(run):
     assert run(KeyboardInterrupt()) == (130, ["count 3"], ["km3gpu: interrupted"])
 

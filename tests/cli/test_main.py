@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -70,6 +71,13 @@ def test_version(km3gpu):
 
     assert km3gpu("version").out == __version__ + "\n"
     assert km3gpu("version", "--source").out.startswith(__version__ + "+")
+
+
+def test_a_terminal_that_knows_ascii_only():
+    words = [sys.executable, "-m", "km3gpu", "tree", "testdata:online/muon_cc_daqevents.root"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    said = subprocess.run(words, env=environment, capture_output=True, check=True)
+    assert b"+-- KM3NET_EVENT  250 entries" in said.stdout
 
 
 def test_a_pipe_that_closes_early_is_no_error():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -113,6 +114,51 @@ def test_verify(km3gpu, run, plan):
     assert "events.parquet" in said.out
     assert "changed" in said.out
     assert {f["state"] for f in json.loads(km3gpu("prov", "verify", "--json", run).out)} == {"same"}
+
+
+def test_verify_an_output_alone(km3gpu, run, tmp_path, monkeypatch):
+    """It cannot hold its own digest: the record beside it tells, or the catalogue."""
+
+    def output(path):
+        said = json.loads(km3gpu("prov", "verify", "--json", path).out)
+        return next(f["state"] for f in said if f["kind"] == "output")
+
+    assert output(run / "events.parquet") == "same"
+    away = tmp_path / "away.parquet"
+    good = (run / "events.parquet").read_bytes()
+    away.write_bytes(good)
+    monkeypatch.setenv("KM3GPU_CATALOGUE", "none")
+    assert output(away) == "unknown"
+    assert km3gpu("prov", "verify", away).code == 0
+    monkeypatch.setenv("KM3GPU_CATALOGUE", str(tmp_path / "catalogue.sqlite"))
+    assert km3gpu("prov", "index", run).code == 0
+    assert output(away) == "same"
+    away.write_bytes(good[:100] + bytes([good[100] ^ 1]) + good[101:])
+    assert output(away) == "changed"
+
+
+def test_a_run_that_was_put_away(km3gpu, run, tmp_path):
+    """Parts, journal and plan are removed to make room: the record is still the record."""
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    shutil.rmtree(copy / "parts")
+    [gone] = [f for f in json.loads(km3gpu("prov", "verify", "--json", copy).out) if f["state"] != "same"]
+    assert (gone["kind"], gone["state"], gone["detail"]) == ("part", "gone", "all 3")
+    (copy / "plan.json").unlink()
+    (copy / "journal.jsonl").unlink()
+    assert km3gpu("prov", "verify", "--no-parts", copy).code == 0
+    assert "3 done, 0 missing" in km3gpu("prov", "show", copy).out
+
+
+def test_dry_run(km3gpu, run, plan, tmp_path):
+    other = tmp_path / "plan.toml"
+    other.write_text(PLAN.replace("25.0", "20.0"))
+    said = km3gpu("run", other, "-o", run, "--dry-run")
+    assert said.code == 0
+    assert re.search(r"3 +stage +coincidences.window +25.0 +20.0", said.out)
+    assert "the run would not start: " in said.out
+    found = json.loads(km3gpu("resume", run, "-n", "--json").out)
+    assert (len(found["done"]), found["left"], found["causes"], found["refusal"]) == (3, [], [], "")
 
 
 def test_diff(km3gpu, run, plan, tmp_path):

@@ -157,7 +157,7 @@ def test_a_record_becomes_the_entry_that_the_run_made(runs, catalogue):
     assert {u.role for u in made.inputs} == {"data", "calibration"}
 
 
-@pytest.mark.parametrize("damage", ["text", "other", "folder"])
+@pytest.mark.parametrize("damage", ["text", "other", "folder", "newer"])
 def test_a_broken_catalogue_fails_no_run(runs, tmp_path, caplog, damage):
     path = tmp_path / "c.sqlite"
     if damage == "text":
@@ -165,6 +165,10 @@ def test_a_broken_catalogue_fails_no_run(runs, tmp_path, caplog, damage):
     elif damage == "other":
         db = sqlite3.connect(path)
         db.execute("CREATE TABLE theirs (x)")
+        db.close()
+    elif damage == "newer":
+        db = sqlite3.connect(path)
+        db.execute("PRAGMA user_version = 99")
         db.close()
     else:
         path.mkdir()
@@ -174,8 +178,10 @@ def test_a_broken_catalogue_fails_no_run(runs, tmp_path, caplog, damage):
         )
     assert len(result.receipts) == 1
     said = [r.getMessage() for r in caplog.records]
-    assert len(said) == 2  # as the run begins, and as it ends
-    assert all("not in the catalogue" in s and "\n" not in s for s in said)
+    assert len(said) == 1
+    assert "not in the catalogue" in said[0]
+    assert "\n" not in said[0]
+    assert ("version 99" in said[0]) == (damage == "newer")
 
 
 def test_a_run_that_was_killed_is_not_running(tmp_path, catalogue, runs):

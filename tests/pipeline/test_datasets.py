@@ -121,7 +121,7 @@ def test_a_label_makes_other_chunks(plan):
         (f'files = ["{REAL}"]', "fils = []", r"unknown key 'fils'.*files"),
         (f'files = ["{REAL}"]', f'files = ["{MUONS}"]', "in two datasets, 'mc' and 'data'"),
         ("chunk = 150", f'chunk = 150\nfiles = ["{REAL}"]', "files beside datasets"),
-        ('"all"', '"label"\nformat = "parquet"', "two sinks|Cannot overwrite"),
+        ('"all"', '"label"\nformat = "parquet"', "two sinks|set twice"),
     ],
 )
 def test_mistakes_in_a_plan(plan, old, new, words):

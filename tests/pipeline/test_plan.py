@@ -55,6 +55,7 @@ def test_as_a_file(tmp_path: Path) -> None:
         "{}",
         text.replace("km3gpu plan", "a plan"),
         text.replace('"version": 1', '"version": 9'),
+        text.replace(", 5, 10, ", ", 5, 11, "),  # another range under the same id
     ):
         with pytest.raises(FormatError):
             Plan.loads(spoilt, "plan.json")

@@ -43,6 +43,15 @@ def run(show):
         bar.say("merging events.parquet")
 
 
+def test_a_run_goes_on_when_nobody_listens_any_more(monkeypatch):
+    class Gone(io.StringIO):
+        def write(self, text):
+            raise BrokenPipeError
+
+    monkeypatch.setattr(sys, "stderr", Gone())
+    run("json")
+
+
 def test_json_lines(capsys):
     run("json")
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
