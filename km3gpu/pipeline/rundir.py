@@ -20,6 +20,7 @@ import json
 import os
 import shutil
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +40,13 @@ _FRESH = ("journal*.jsonl", ".plan.json.*", "plan.json", "parts")
 _OWN = ("plan.json", "manifest.json", "provenance.json", "parts", "environments", "plans")
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file so that it is there as a whole, or as it was before."""
+def write_atomically(path: Path, text: str | Iterable[str]) -> None:
+    """Write a text, or its pieces, so that the file is there as a whole, or as it was before."""
     # slices on several machines may write the same file, and have the same process id
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.tmp")
     try:
         with open(temporary, "w", encoding="utf-8") as file:
-            file.write(text)
+            file.writelines([text] if isinstance(text, str) else text)
             file.flush()
             os.fsync(file.fileno())
         publish(temporary, path)
