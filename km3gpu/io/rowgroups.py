@@ -9,23 +9,19 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from km3gpu.errors import FormatError, TruncatedFileError
 from km3gpu.io import thrift
+from km3gpu.io.parquet_file import MAGIC, write_footer
 from km3gpu.io.sink import HashingFile
 
 __all__ = ["RowGroups"]
 
-_MAGIC = b"PAR1"
 _BLOCK = 4 << 20  # bytes copied at once
 _I16_MOST = 32767
-_STRUCT = 12
 
 # numbers of fields in parquet.thrift
 _SCHEMA, _N_ROWS, _GROUPS, _METADATA = 2, 3, 4, 5
@@ -45,10 +41,11 @@ class RowGroups:
 
     def __init__(self, out: HashingFile) -> None:
         self._out = out
-        self._groups: list[thrift.Struct] = []
-        self._schema: Any = None
+        self._groups: list[bytes] = []
+        self._n_groups = 0
+        self._schema = b""
         self._rows = 0
-        out.write(_MAGIC)
+        out.write(MAGIC)
 
     def append(self, part: Path, check: Callable[[dict[bytes, bytes]], None]) -> None:
         """Copy all row groups of a file.
@@ -66,25 +63,14 @@ class RowGroups:
         TruncatedFileError
             It is no whole Parquet file.
         """
-        with open(part, "rb") as file:
+        with open(part, "rb", buffering=0) as file:
             data, end = _footer(file, str(part))
-            known = thrift.loads(data)
-            if not {_SCHEMA, _N_ROWS, _GROUPS} <= known.keys():
-                raise FormatError("a Parquet file with a damaged footer", where=str(part))
-            pairs = known[_METADATA][1][1] if _METADATA in known else ()
-            check({pair[1][1]: pair[2][1] for pair in pairs if 2 in pair})
-            self._schema = known[_SCHEMA] if self._schema is None else self._schema
-            if known[_SCHEMA] != self._schema:
-                raise FormatError("parts differ in their columns", where=str(part), remedy="run again")
-            shift = self._out.tell() - len(_MAGIC)
             try:
-                for group in known[_GROUPS][1][1]:
-                    self._groups.append(_moved(group, shift, len(self._groups)))
-                    self._rows += group[_GROUP_ROWS][1]
+                self._take(data, str(part), check)
             except (KeyError, TypeError, IndexError, AttributeError) as error:
                 raise FormatError("a Parquet file with a damaged footer", where=str(part)) from error
-            file.seek(len(_MAGIC))
-            left = end - len(_MAGIC)
+            file.seek(len(MAGIC))
+            left = end - len(MAGIC)
             while left:
                 block = file.read(min(left, _BLOCK))
                 if not block:
@@ -92,25 +78,52 @@ class RowGroups:
                 self._out.write(block)
                 left -= len(block)
 
-    def finish(self, schema: pa.Schema, **options: Any) -> None:
+    def _take(self, data: bytes, where: str, check: Callable[[dict[bytes, bytes]], None]) -> None:
+        known = thrift.fields(data)
+        pairs = thrift.value(data, known[_METADATA])[1] if _METADATA in known else ()
+        check({pair[1][1]: pair[2][1] for pair in pairs if 2 in pair})
+        schema = data[slice(*known[_SCHEMA][1:])]
+        self._schema = self._schema or schema
+        if schema != self._schema:
+            raise FormatError("parts differ in their columns", where=where, remedy="run again")
+        shift = self._out.tell() - len(MAGIC)
+
+        def moved(offset: int) -> int:
+            # 0 says that there is none, or that a writer left it open
+            return offset + shift if offset else 0
+
+        def counted(n: int) -> int:
+            self._rows += n
+            return n
+
+        def numbered(ordinal: int) -> int:
+            # it has 16 bits, and only files that are encrypted need it
+            return min(self._n_groups + ordinal, _I16_MOST)
+
+        pages = dict.fromkeys((_DATA_PAGE, _INDEX_PAGE, _DICTIONARY_PAGE, _BLOOM), moved)
+        columns: thrift.Changes = {
+            **dict.fromkeys((_CHUNK_OFFSET, _OFFSET_INDEX, _COLUMN_INDEX), moved),
+            _CHUNK_META: pages,
+        }
+        changes: thrift.Changes = {
+            _COLUMNS: columns,
+            _GROUP_ROWS: counted,
+            _GROUP_OFFSET: moved,
+            _ORDINAL: numbered,
+        }
+        n, groups = thrift.list_changed(data, known[_GROUPS], changes)
+        self._groups.append(groups)
+        self._n_groups += n
+
+    def finish(self, metadata: Mapping[bytes, bytes]) -> None:
         """Write the footer.
 
         Parameters
         ----------
-        schema : pyarrow.Schema
-            Of the new file, with its metadata.
-        **options
-            Of `pyarrow.parquet.ParquetWriter`, as the parts were written.
+        metadata : mapping of bytes to bytes
+            Of the new file.
         """
-        buffer = io.BytesIO()
-        with pq.ParquetWriter(buffer, schema, **options):
-            pass
-        footer = thrift.loads(_footer(buffer, "a new file")[0])
-        footer[_SCHEMA] = footer[_SCHEMA] if self._schema is None else self._schema
-        footer[_N_ROWS] = (footer[_N_ROWS][0], self._rows)
-        footer[_GROUPS] = (footer[_GROUPS][0], (_STRUCT, self._groups))
-        text = thrift.dumps(footer)
-        self._out.write(text + struct.pack("<I", len(text)) + _MAGIC)
+        write_footer(self._out, self._schema, self._rows, self._n_groups, self._groups, metadata)
 
 
 def _footer(file: Any, where: str) -> tuple[bytes, int]:
@@ -118,31 +131,10 @@ def _footer(file: Any, where: str) -> tuple[bytes, int]:
     size = file.seek(0, io.SEEK_END)
     file.seek(max(size - 8, 0))
     tail = file.read(8)
-    if size < 12 or tail[4:] != _MAGIC:
+    if size < 12 or tail[4:] != MAGIC:
         raise TruncatedFileError("no whole Parquet file", where=where, remedy="run again")
     n = struct.unpack("<I", tail[:4])[0]
     if n > size - 12:
         raise FormatError("a Parquet file with a damaged footer", where=where, remedy="run again")
     file.seek(size - 8 - n)
     return file.read(n), size - 8 - n
-
-
-def _moved(group: thrift.Struct, shift: int, ordinal: int) -> thrift.Struct:
-    """Give a row group with its offsets moved."""
-    _shift(group, (_GROUP_OFFSET,), shift)
-    if ordinal <= _I16_MOST:
-        group[_ORDINAL] = (4, ordinal)
-    else:
-        group.pop(_ORDINAL, None)  # it has 16 bits, and may be left out
-    for chunk in group[_COLUMNS][1][1]:
-        _shift(chunk, (_CHUNK_OFFSET, _OFFSET_INDEX, _COLUMN_INDEX), shift)
-        _shift(chunk[_CHUNK_META][1], (_DATA_PAGE, _INDEX_PAGE, _DICTIONARY_PAGE, _BLOOM), shift)
-    return group
-
-
-def _shift(fields: thrift.Struct, numbers: Sequence[int], shift: int) -> None:
-    for number in numbers:
-        if number in fields:
-            kind, offset = fields[number]
-            # 0 says that there is none, or that a writer left it open
-            fields[number] = (kind, offset + shift if offset else 0)

@@ -1,21 +1,40 @@
 """Thrift's compact protocol, as far as the footers of Parquet files need it.
 
 A structure is read without knowing its definition, as fields by number, and
-written back as it was but for what was changed.  The encoding is that of the
-Apache Thrift compact protocol specification.
+written back as it was but for what was changed; or its bytes are copied, with
+some numbers in them changed.  The encoding is that of the Apache Thrift compact
+protocol specification.
 """
 
 from __future__ import annotations
 
+import contextlib
 import struct
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias, Union
 
 from km3gpu.errors import FormatError
 
-__all__ = ["Struct", "dumps", "loads"]
+__all__ = [
+    "Changes",
+    "Struct",
+    "dumps",
+    "fields",
+    "list_changed",
+    "list_head",
+    "loads",
+    "value",
+    "varint",
+    "zigzag",
+]
 
 Struct: TypeAlias = dict[int, tuple[int, Any]]
-"""Fields by number: type and value.  A list is a pair of the type of its items and the items."""
+"""Fields by number: type and value.  A list is a pair of the type of its items and the items.
+
+A structure that is to be written may be bytes, as `dumps` gave them."""
+
+Changes: TypeAlias = Mapping[int, Union[Callable[[int], int], "Changes"]]
+"""By number of a field: what becomes of a whole number, or the changes in structures below."""
 
 _TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = range(1, 13)
 
@@ -28,8 +47,82 @@ def loads(data: bytes) -> Struct:
     FormatError
         The bytes end too early, or are of another protocol.
     """
-    try:
+    with _readable():
         return _Reader(data).struct()
+
+
+def fields(data: bytes) -> dict[int, tuple[int, int, int]]:
+    """Tell where the fields of one structure are: type, first byte and end of each value.
+
+    Raises
+    ------
+    FormatError
+        As for `loads`.
+    """
+    found = {}
+    with _readable():
+        reader = _Reader(data)
+        number = 0
+        while head := reader.byte():
+            kind = head & 0xF
+            number = number + (head >> 4) if head >> 4 else reader.signed()
+            start = reader.at
+            reader.skip(kind, field=True)
+            found[number] = kind, start, reader.at
+    return found
+
+
+def value(data: bytes, place: tuple[int, int, int]) -> Any:
+    """Read one value, where `fields` told.
+
+    Raises
+    ------
+    FormatError
+        As for `loads`.
+    """
+    with _readable():
+        return _Reader(data, place[1]).value(place[0])
+
+
+def list_changed(data: bytes, place: tuple[int, int, int], changes: Changes) -> tuple[int, bytes]:
+    """Copy the structures of a list, with some of their numbers changed.
+
+    Parameters
+    ----------
+    data : bytes
+    place : (int, int, int)
+        Where the list is, as `fields` told.
+    changes : Changes
+
+    Returns
+    -------
+    n : int
+        Number of structures.
+    copied : bytes
+        All of them.
+
+    Raises
+    ------
+    FormatError
+        As for `loads`; or a field is not of the type that is to be changed.
+    """
+    out = bytearray()
+    with _readable():
+        reader = _Reader(data, place[1])
+        kind, n = reader.list_head()
+        if place[0] != _LIST or (n and kind != _STRUCT):
+            raise KeyError(kind)
+        done = reader.at
+        for _ in range(n):
+            done = reader.copy(changes, out, done)
+        out += data[done : reader.at]
+    return n, bytes(out)
+
+
+@contextlib.contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
     except (IndexError, KeyError, struct.error, RecursionError) as error:
         raise FormatError("a damaged Thrift structure", remedy="write the file again") from error
 
@@ -41,10 +134,27 @@ def dumps(value: Struct) -> bytes:
     return bytes(out)
 
 
+def varint(n: int) -> bytes:
+    """Write a number that is not negative."""
+    out = bytearray()
+    _put_varint(out, n)
+    return bytes(out)
+
+
+def zigzag(n: int) -> bytes:
+    """Write a number that may be negative."""
+    return varint(n << 1 if n >= 0 else (-n << 1) - 1)
+
+
+def list_head(n: int, kind: int) -> bytes:
+    """Write what comes before the `n` items of a list."""
+    return bytes((n << 4 | kind,)) if n < 15 else bytes((0xF0 | kind,)) + varint(n)
+
+
 class _Reader:
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, at: int = 0) -> None:
         self.data = data
-        self.at = 0
+        self.at = at
 
     def byte(self) -> int:
         self.at += 1
@@ -86,9 +196,8 @@ class _Reader:
         if kind == _STRUCT:
             return self.struct()
         if kind in (_LIST, _SET):
-            head = self.byte()
-            n = head >> 4 if head >> 4 < 15 else self.varint()
-            return head & 0xF, [self.value(head & 0xF) for _ in range(n)]
+            inner, n = self.list_head()
+            return inner, [self.value(inner) for _ in range(n)]
         if kind == _DOUBLE:
             self.at += 8
             return struct.unpack_from("<d", self.data, self.at - 8)[0]
@@ -99,6 +208,58 @@ class _Reader:
             kinds = self.byte() if n else 0
             return kinds, [(self.value(kinds >> 4), self.value(kinds & 0xF)) for _ in range(n)]
         raise KeyError(kind)
+
+    def list_head(self) -> tuple[int, int]:
+        head = self.byte()
+        return head & 0xF, head >> 4 if head >> 4 < 15 else self.varint()
+
+    def skip(self, kind: int, *, field: bool = False) -> None:
+        if kind in (_I32, _I64, _I16):
+            data, at = self.data, self.at
+            while data[at] & 0x80:
+                at += 1
+            self.at = at + 1
+        elif kind == _BINARY:
+            n = self.varint()
+            self.at += n
+            if self.at > len(self.data):
+                raise IndexError
+        elif kind == _STRUCT:
+            while head := self.byte():
+                if not head >> 4:
+                    self.signed()
+                self.skip(head & 0xF, field=True)
+        elif kind in (_LIST, _SET):
+            inner, n = self.list_head()
+            for _ in range(n):
+                self.skip(inner)
+        elif not (field and kind in (_TRUE, _FALSE)):
+            self.value(kind)
+
+    def copy(self, changes: Changes, out: bytearray, done: int) -> int:
+        """Read a structure, copy what is before each changed number, and give how far that is."""
+        number = 0
+        while head := self.byte():
+            kind = head & 0xF
+            number = number + (head >> 4) if head >> 4 else self.signed()
+            change = changes.get(number)
+            if change is None:
+                self.skip(kind, field=True)
+            elif callable(change):
+                if kind not in (_I16, _I32, _I64):
+                    raise KeyError(kind)
+                out += self.data[done : self.at]
+                _put_signed(out, change(self.signed()))
+                done = self.at
+            elif kind == _STRUCT:
+                done = self.copy(change, out, done)
+            else:
+                inner, n = self.list_head()
+                if kind != _LIST or (n and inner != _STRUCT):
+                    raise KeyError(kind)
+                for _ in range(n):
+                    done = self.copy(change, out, done)
+        return done
 
 
 def _put_varint(out: bytearray, n: int) -> None:
@@ -132,15 +293,13 @@ def _put(out: bytearray, kind: int, value: Any) -> None:
     elif kind == _BINARY:
         _put_varint(out, len(value))
         out += value
+    elif kind == _STRUCT and isinstance(value, bytes):
+        out += value
     elif kind == _STRUCT:
         _put_struct(out, value)
     elif kind in (_LIST, _SET):
         inner, items = value
-        if len(items) < 15:
-            out.append(len(items) << 4 | inner)
-        else:
-            out.append(0xF0 | inner)
-            _put_varint(out, len(items))
+        out += list_head(len(items), inner)
         for item in items:
             _put(out, inner, item)
     elif kind == _DOUBLE:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from km3gpu.errors import FormatError, TruncatedFileError
 from km3gpu.io import thrift
+from km3gpu.io.parquet_file import with_types
 from km3gpu.io.rowgroups import RowGroups
 from km3gpu.io.sink import HashingFile
 
@@ -28,12 +29,12 @@ def table(n: int, seed: int) -> pa.Table:
     )
 
 
-def merged(parts: list[Path], out: Path, schema: pa.Schema, **options: Any) -> None:
+def merged(parts: list[Path], out: Path, schema: pa.Schema) -> None:
     with HashingFile(out) as file:
         groups = RowGroups(file)
         for part in parts:
             groups.append(part, lambda metadata: None)
-        groups.finish(schema, **options)
+        groups.finish(with_types(schema, schema.metadata or {}))
 
 
 OPTIONS: list[dict[str, Any]] = [
@@ -50,7 +51,7 @@ def test_a_file_of_copied_row_groups_is_read_as_any_other(tmp_path: Path, option
     for t, part in zip(tables, parts, strict=True):
         pq.write_table(t, part, row_group_size=30, **options)
     schema = tables[0].schema.with_metadata({"told": "by us"})
-    merged(parts, tmp_path / "out", schema, **options)
+    merged(parts, tmp_path / "out", schema)
     with pq.ParquetFile(tmp_path / "out") as file:
         assert file.schema_arrow.metadata[b"told"] == b"by us"
         assert file.read().replace_schema_metadata() == pa.concat_tables(tables)
