@@ -21,7 +21,7 @@ from typing import Any, Generic, TypeVar
 from km3gpu.errors import ConfigError, closest
 from km3gpu.tomlfile import Section
 
-__all__ = ["PREFIX", "Resolved", "check_keys", "resolve"]
+__all__ = ["PREFIX", "Resolved", "check_keys", "check_type", "resolve"]
 
 PREFIX = "KM3GPU_"
 T = TypeVar("T")
@@ -104,6 +104,13 @@ def check_keys(section: Section, known: Iterable[str]) -> None:
     for key in section.values:
         if key not in known:
             raise _unknown(key, known, "key", section.where(key))
+
+
+def check_type(key: str, value: Any, hint: Any, where: str) -> None:
+    """Raise the `ConfigError` that names a value of the wrong type, where the type is a plain one."""
+    options = _options(hint)
+    if all(o in (bool, int, float, str, type(None)) for o in options):
+        _as_type(key, value, options, where)
 
 
 def _unknown(key: str, known: Iterable[str], kind: str, where: str | None) -> ConfigError:

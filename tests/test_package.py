@@ -23,7 +23,10 @@ def wheel(tmp_path_factory):
 
 def test_the_demos_plans_are_in_the_wheel(wheel):
     plans = {name for name in wheel.namelist() if name.startswith("km3gpu/plans/")}
-    assert plans == {"km3gpu/plans/offline.toml", "km3gpu/plans/online.toml"}
+    assert {"km3gpu/plans/offline.toml", "km3gpu/plans/online.toml"} < plans
+    examples = {n for n in plans if n.count("/") == 3}  # of stages and sinks
+    assert {"km3gpu/plans/stages/select.toml", "km3gpu/plans/sinks/parquet.toml"} < examples
+    assert len(plans) == len(examples) + 2
     assert wheel.read("km3gpu/plans/offline.toml") == (ROOT / "examples" / "offline.toml").read_bytes()
 
 

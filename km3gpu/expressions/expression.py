@@ -52,6 +52,8 @@ class Expression:
         found: dict[str, dict[str, None]] = {}
         for table, column in _names(_parsed(self.text), self.table):
             found.setdefault(table, {})[column] = None
+        if self.table != "events" and self.table not in found:  # its rows are counted all the same
+            found[self.table] = {_COUNTED.get(self.table, "id"): None}
         return {table: tuple(columns) for table, columns in found.items()}
 
     def values(self, chunk: Chunk) -> Any:

@@ -67,14 +67,16 @@ def parse(text: str) -> ast.expr:
     ConfigError
         It is none, or uses something else; the message says what.
     """
-    if not isinstance(text, str) or not text.strip():
+    if not isinstance(text, str):
+        raise ConfigError(f"{text!r} is no text", remedy="write an expression in quotes, 'tot > 20'")
+    if not text.strip():
         raise ConfigError("an empty expression", remedy="write for example 'tot > 20'")
     if len(text) > _LONGEST:
         raise ConfigError(f"an expression of {len(text)} characters", remedy="split it into several stages")
     try:
         tree = ast.parse("(" + _worded(text) + "\n)", mode="eval")
     except (SyntaxError, ValueError, tokenize.TokenError, MemoryError, RecursionError) as error:
-        what = getattr(error, "msg", None) or error.args[0]
+        what = "brackets do not match" if text.count("(") != text.count(")") else _reason(text, error)
         raise ConfigError(f"no valid expression: {what}", remedy="write for example 'tot > 20'") from None
     texts = {id(t) for node in ast.walk(tree) if isinstance(node, ast.Compare) for t in _texts(node)}
     for node in ast.walk(tree):
@@ -93,6 +95,15 @@ def _texts(node: ast.Compare) -> Iterator[ast.expr]:
             if isinstance(one, ast.Constant) and isinstance(one.value, str):
                 yield one
         left = right
+
+
+def _reason(text: str, error: BaseException) -> str:
+    """Say what is wrong in the words of expressions, for what people write that know other languages."""
+    bare = text.replace("==", "").replace("!=", "").replace("<=", "").replace(">=", "")
+    for odd, right in (("&&", "'&' or 'and'"), ("||", "'|' or 'or'"), ("!", "'~' or 'not'"), ("=", "'=='")):
+        if odd in bare:
+            return f"write {right} for {odd!r}"
+    return str(getattr(error, "msg", None) or error.args[0])
 
 
 def _worded(text: str) -> str:

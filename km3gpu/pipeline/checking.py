@@ -85,6 +85,7 @@ def _check(
             if column in there.get(table, ()):
                 continue
             every = {c if t == table else f"{t}.{c}" for t, cs in known.items() for c in cs}
+            every |= {f"count({t})" for t in known if column in t and t != "events"}
             own = sorted(closest(column, every), key=lambda n: "." in n and not n.endswith(f".{column}"))
             raise ConfigError(
                 f"{what} needs {table}.{column}, which {path} does not have and no stage before makes",

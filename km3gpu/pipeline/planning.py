@@ -11,7 +11,7 @@ from pathlib import Path
 
 from km3gpu import io
 from km3gpu.chunk import Origin, chunk_id, code_version
-from km3gpu.errors import ConfigError
+from km3gpu.errors import ConfigError, closest
 from km3gpu.io.filebytes import is_url
 from km3gpu.io.opened import open_file
 from km3gpu.io.paths import resolve as paths_of
@@ -21,6 +21,7 @@ from km3gpu.pipeline.footprint import auto_chunk
 from km3gpu.pipeline.plan import Input, Plan, PlannedChunk, identify
 from km3gpu.pipeline.receipt import sink_key
 from km3gpu.pipeline.recipe import Recipe
+from km3gpu.pipeline.rehearsal import rehearse
 from km3gpu.pipeline.settings import SourceSettings
 from km3gpu.pipeline.tags import tagged
 from km3gpu.pipeline.variants import files_of, resolve, runs_of
@@ -75,6 +76,8 @@ def make_plan(recipe: Recipe, files: Iterable[str] | None = None) -> Plan:
     with ThreadPoolExecutor(8) as pool:  # hashing lets go of the GIL
         data = list(pool.map(lambda p: _look(p, recipe, paths[p]), paths))
     _check_alike([i for i, _, _ in data], [c for _, c, _ in data])
+    if first := next((o[0] for _, _, o in data if o), None):
+        rehearse(recipe, first, data[0][1])
     for sink in recipe.sinks:  # before anything runs: inputs that one output cannot tell apart
         tagged(sink.name, paths.items())
     calibration = dict.fromkeys(f for s in recipe.stages for f in s.inputs())
@@ -199,10 +202,12 @@ def choose_columns(
     for pattern in patterns:
         found = fnmatch.filter(every, pattern) or fnmatch.filter(more, pattern)
         if not found:
+            table = pattern.partition("/")[0]
+            names = closest(pattern, [n for n in every if n.startswith(f"{table}/")] or every)
             raise ConfigError(
                 f"no column {pattern!r}",
                 where=where,
-                remedy=f"[source] columns are table/column of: {', '.join(tables)}",
+                remedy=f"[source] columns are table/column of {', '.join(tables)}: {', '.join(names[:6])}",
             )
         for name in found:
             table, _, column = name.partition("/")

@@ -9,6 +9,7 @@ import importlib
 import inspect
 import json
 import sys
+import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,7 @@ def make_stage(section: Section, folder: Path | None = None) -> Stage:
     config.check_keys(
         Section(section.document, section.key, parameters), [f.name for f in dataclasses.fields(kind)]
     )
+    _check_types(kind, parameters, section)
     lost = [k for k, v in parameters.items() if isinstance(v, dict) and set(v) == {"object"}]
     if lost:
         raise ConfigError(
@@ -85,6 +87,16 @@ def make_stage(section: Section, folder: Path | None = None) -> Stage:
             named = [k for k in parameters if repr(k) in error.what or error.what.startswith(k)]
             error.where = section.where(named[0] if named else "use")
         raise
+
+
+def _check_types(kind: type[Stage], parameters: Mapping[str, Any], section: Section) -> None:
+    try:
+        hints = typing.get_type_hints(kind)
+    except NameError:  # a user's class may name types that only a checker imports
+        return
+    for key, value in parameters.items():
+        if value is not None:  # the recorded form of a plan has what a file leaves out
+            config.check_type(key, value, hints[key], section.where(key))
 
 
 def _build(use: str, kind: type[Stage], parameters: Mapping[str, Any]) -> Stage:

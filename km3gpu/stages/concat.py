@@ -45,16 +45,16 @@ class Concat(Stage):
     source: str = ""
 
     def __post_init__(self) -> None:
-        if (
-            not isinstance(self.tables, list | tuple)
-            or len(self.tables) < 2
-            or "events" in (*self.tables, self.into)
-        ):
+        if not isinstance(self.tables, list | tuple) or len(self.tables) < 2 or "events" in self.tables:
             raise ConfigError(
                 f"tables = {self.tables!r}", remedy="give two or more tables of rows, ['hits', 'mc_hits']"
             )
+        if self.into == "events" or not isinstance(self.into, str):
+            raise ConfigError(f"into = {self.into!r}", remedy="name a table of rows, into = 'hits'")
         object.__setattr__(self, "tables", tuple(self.tables))
         object.__setattr__(self, "columns", tuple(self.columns))
+        if self.source in self.columns and self.source:
+            raise ConfigError(f"source = {self.source!r}, which is a column", remedy="take another name")
 
     @property
     def declares(self) -> bool:
@@ -73,6 +73,13 @@ class Concat(Stage):
 
     def apply(self, chunk: Chunk) -> Result:
         """Make the table."""
+        for name in self.tables:
+            if name not in chunk:
+                patterns = ", ".join(f"'{t}/*'" for t in self.tables)
+                raise FormatError(
+                    f"tables = {list(self.tables)}: no {name!r} was read",
+                    remedy=f"name columns = [...] of the stage, or [source] columns = [{patterns}]",
+                )
         parts = [getattr(chunk, name) for name in self.tables]
         if any(p.offsets is None for p in parts):
             raise FormatError("concat takes tables of rows of events", where=repr(chunk))
@@ -81,6 +88,8 @@ class Concat(Stage):
             raise FormatError(f"{' and '.join(self.tables)} have no column in common", where=repr(chunk))
         xp = backend.namespace(parts[0].offsets)
         columns = {c: _joined([p.flat(c) for p in parts]) for c in names}
+        if self.source in columns:
+            raise ConfigError(f"source = {self.source!r}, which is a column", remedy="take another name")
         if self.source:
             columns[self.source] = xp.repeat(
                 xp.arange(len(parts), dtype=xp.uint8), xp.asarray([len(p) for p in parts])

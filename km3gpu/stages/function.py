@@ -103,7 +103,12 @@ class Function(Stage):
                 f"{self.function!r} gave {type(made).__name__}",
                 remedy="give a chunk, or a dict of tables by name",
             )
-        return tables, {str(k): float(v) for k, v in dict(counters).items()}
+        try:
+            return tables, {str(k): float(v) for k, v in dict(counters).items()}
+        except (TypeError, ValueError):
+            raise FormatError(
+                f"{self.function!r} counted {counters!r}", remedy="give a dict of numbers by name"
+            ) from None
 
 
 def imported(name: str) -> Callable[..., Any]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from km3gpu.chunk import Chunk
-from km3gpu.errors import ConfigError
+from km3gpu.errors import ConfigError, FormatError
 from km3gpu.expressions import Expression
 from km3gpu.stages.stage import Columns, Result, Stage, joined_columns, located, pairs
 from km3gpu.table import UNIT
@@ -94,10 +94,23 @@ class Map(Stage):
         for name, expression in self._expressions().items():
             with located(f"columns.{name}", expression.text):
                 values = expression.values(chunk)
-            made[name] = values.astype(np.dtype(kinds[name]), copy=False) if name in kinds else values
+                made[name] = _cast(values, np.dtype(kinds[name])) if name in kinds else values
         units = {f"{UNIT}{name}": unit for name, unit in dict(self.unit).items()}
         table = getattr(chunk, self.table)
         return {self.table: table.with_columns(units, **made)}, {}
+
+
+def _cast(values: Any, dtype: np.dtype[Any]) -> Any:
+    """Give values in a type, and refuse whole numbers that it cannot hold."""
+    if dtype.kind in "iu" and values.dtype != dtype and len(values):
+        low, high = values.min(), values.max()
+        limits = np.iinfo(dtype)
+        if not (low >= limits.min and high <= limits.max):  # nor NaN
+            raise FormatError(
+                f"values from {low} to {high} do not fit into {dtype.name}",
+                remedy="take a wider dtype, or where(isfinite(x), x, 0)",
+            )
+    return values.astype(dtype, copy=False)
 
 
 def map_columns(

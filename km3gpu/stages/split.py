@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from km3gpu.chunk import Chunk
 from km3gpu.errors import ConfigError
@@ -46,8 +46,11 @@ class Split(Stage):
     def __post_init__(self) -> None:
         object.__setattr__(self, "by", check_names(self.by))
         check_seed(self.seed)
-        items = tuple(self.shares.items()) if isinstance(self.shares, Mapping) else tuple(self.shares)
         remedy = "give names and fractions that add up to 1: {train = 0.9, test = 0.1}"
+        given: Any = self.shares
+        items = tuple(given.items()) if isinstance(given, Mapping) else tuple(given)
+        if not all(isinstance(i, list | tuple) and len(i) == 2 for i in items):
+            raise ConfigError(f"shares = {given!r}", remedy=remedy)
         for name, share in items:
             if not name.isidentifier() or type(share) not in (int, float) or not 0.0 <= share <= 1.0:
                 raise ConfigError(f"shares: {name} = {share!r}", remedy=remedy)
@@ -73,6 +76,11 @@ class Split(Stage):
 
     def apply(self, chunk: Chunk) -> Result:
         """Mark the events."""
+        for name, _ in self._pairs:
+            if name in chunk.events:
+                raise ConfigError(
+                    f"shares: events have a column {name!r} already", remedy="take another name"
+                )
         u = uniform(identity_columns(chunk.events, self.by), self.seed, _PURPOSE)
         columns, low = {}, 0.0
         for i, (name, share) in enumerate(self._pairs):

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import km3gpu as k3
-from km3gpu.errors import ConfigError, Km3GpuError
+from km3gpu.errors import ConfigError, FormatError, Km3GpuError
 from km3gpu.io.hdf5 import HDF5Sink
 from km3gpu.io.histogram_sink import read_histograms
 from km3gpu.io.parquet import ParquetSink
@@ -193,6 +193,27 @@ BAD = {
     "[[sink]]\nformat='histogram'\n[[sink.histogram]]\nname='a'\nx='overlays'\nbins=3\nrange=['a']": (
         "range = ['a'] is of the wrong type (in PLAN, line 9); give a list of numbers"
     ),
+    # columns that are there, and do not do
+    "[[stage]]\nuse='select'\nevents='overlays'": (
+        "events = 'overlays': 'overlays' is no condition but uint32 (in PLAN, line 5); compare it"
+    ),
+    "[[stage]]\nuse='map'\ncolumns={n='count(hits)'}\n[[stage]]\nuse='select'\nevents='hits.tot > n'": (
+        "where one for each of events is needed (in PLAN, line 8); make one per event of it"
+    ),
+    "[[stage]]\nuse='select'\nhits=\"tot == 'x'\"": "'x' is a text, compared with numbers (in PLAN, line 5)",
+    "[[stage]]\nuse='select'\nhits=3": "hits = 3 is of the wrong type (in PLAN, line 5); give a text",
+    "[[stage]]\nuse='sort'\nby='tot'\ndescending='yes'": "'yes' is of the wrong type (in PLAN, line 6)",
+    "[[stage]]\nuse='split'\nshares={run_id=0.5, b=0.5}": "a column 'run_id' already (in PLAN, line 5)",
+    "[[stage]]\nuse='split'\nshares='train'": "shares = 'train' (in PLAN, line 5); give names and fractions",
+    "[[stage]]\nuse='concat'\ntables=['hits', 'triggered_hits']\ninto='all'": (
+        "no 'hits' was read (in PLAN, line 5); name columns = [...] of the stage, or [source]"
+    ),
+    "[[stage]]\nuse='concat'\ntables=['hits', 'mc_hits']\ninto='events'": "into = 'events' (in PLAN, line 6)",
+    "[[stage]]\nuse='select'\nevents='overlays > 2 && run_id > 0'": "'&' or 'and' for '&&' (in PLAN, line 5)",
+    "[[stage]]\nuse='select'\nevents='count(hit) > 2'": "there is: count(hits)",
+    "[[sink]]\nformat='hdf5'\nwhere='overlays'": "'overlays' is no condition but uint32 (in PLAN, line 5)",
+    "[[sink]]\nformat='histogram'\n[[sink.histogram]]\nname='a'\nx='overlays'\nbins=3\nrange=[0, 1]\n"
+    "weight='hits.tot'": "where one for each of events is needed (in PLAN, line 10)",
     "[[stage]]\nuse='deduplicate'\n[[sink]]\nformat='histogram'\n[[sink.histogram]]\nname='a'\nx='overlays'\n"
     "bins=3\nrange=[0, 1]": "cannot leave out duplicates",
 }
@@ -207,6 +228,26 @@ def test_bad_plans_are_refused_before_anything_runs(tmp_path: Path, text: str) -
         run(plan, out=tmp_path / "out")
     assert BAD[text] in str(error.value).replace(str(plan), "PLAN")
     assert not (tmp_path / "out").exists()
+
+
+def test_values_that_do_not_fit_are_not_written(tmp_path: Path) -> None:
+    (tmp_path / "plan.toml").write_text(
+        "[source]\nfiles=['testdata:online/muon_cc_daqevents.root']\n[[stage]]\nuse='map'\ntable='hits'\n"
+        "columns={a='tot * 10'}\ndtype={a='uint8'}\n[[sink]]\nformat='parquet'\n"
+    )
+    with pytest.raises(FormatError, match=r"columns.a = 'tot \* 10': values from .* do not fit into uint8"):
+        run(tmp_path / "plan.toml", out=tmp_path / "out")
+
+
+def test_rows_of_a_table_of_which_no_column_is_needed(tmp_path: Path) -> None:
+    (tmp_path / "plan.toml").write_text(
+        "[source]\nfiles=['testdata:online/muon_cc_daqevents.root']\ncolumns=[]\n"
+        "[[stage]]\nuse='map'\ntable='hits'\ncolumns={run='events.run_id'}\n[[sink]]\nformat='parquet'\n"
+    )
+    result = run(tmp_path / "plan.toml", out=tmp_path / "out")
+    hits = ParquetSink().read(result.outputs[0])["hits"]
+    assert set(hits.flat("run").tolist()) == {13339}
+    assert len(hits) == sum(r.rows["hits"] for r in result.receipts) > 100_000
 
 
 def test_offline_events_must_say_what_makes_them_the_same(tmp_path: Path) -> None:

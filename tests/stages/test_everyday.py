@@ -233,7 +233,7 @@ def test_functions_that_do_not_work(daq: Chunk, module: Path, use: str, paramete
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("select", {}, "select has no condition"),
     ("select", {"hits": "tot >"}, "hits = 'tot >': no valid expression"),
-    ("select", {"hits": 3}, "an empty expression"),
+    ("select", {"hits": 3}, "3 is no text"),
     ("map", {"columns": {}}, "columns names none"),
     ("map", {"columns": {"a b": "1"}}, "is no name for a column"),
     ("map", {"columns": {"a": "1"}, "dtype": {"b": "int8"}}, "dtype of 'b'"),
