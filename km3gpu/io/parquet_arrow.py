@@ -76,12 +76,23 @@ def _to_arrow(column: Any) -> pa.Array:
         inner = _to_arrow(column.reshape(-1, *column.shape[2:]) if column.ndim > 2 else column.reshape(-1))
         item = pa.field("element", inner.type, nullable=False)
         return pa.FixedSizeListArray.from_arrays(inner, type=pa.list_(item, column.shape[1]))
-    return pa.array(column)
+    return _flat(column)
+
+
+def _flat(values: Any) -> pa.Array:
+    # `pa.array` asks pandas whether an array is its own: 294 modules, 20 MB and 0.3 s in each worker
+    if values.dtype == bool:
+        bits = np.packbits(values, bitorder="little")
+        return pa.Array.from_buffers(pa.bool_(), len(values), [None, pa.py_buffer(bits)])
+    if values.dtype.kind not in "iuf" or not values.dtype.isnative:
+        return pa.array(values)
+    values = np.ascontiguousarray(values)
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(values)])
 
 
 def _list(offsets: Any, items: pa.Array) -> pa.Array:
     kind = pa.large_list(pa.field("element", items.type, nullable=False))
-    return pa.LargeListArray.from_arrays(pa.array(offsets), items, type=kind)
+    return pa.LargeListArray.from_arrays(_flat(offsets), items, type=kind)
 
 
 def from_arrow(arrow: pa.Table) -> dict[str, Table]:
