@@ -175,6 +175,15 @@ def test_functions_conditions_and_columns(tmp_path: Path, plan: Callable[..., Pa
     assert result.total.n_out == 10
 
 
+def test_a_chunk_of_which_no_event_is_left(tmp_path: Path, plan: Callable[..., Path]) -> None:
+    text = LATE.replace("threshold = 4100", "threshold = 4205")
+    result = run(plan(text, chunk=2), out=tmp_path / "out")
+    [chunk] = k3.open(FILE).chunks("1 GB")
+    want = np.flatnonzero(np.asarray(chunk.hits.counts) >= 4205)
+    assert any(not ((want >= start) & (want < start + 2)).any() for start in range(0, 10, 2))
+    assert ParquetSink().read(result.outputs[0])["events"].flat("entry").tolist() == want.tolist()
+
+
 def test_columns_are_those_of_km3pipe_unless_named(plan: Callable[..., Path]) -> None:
     stage = ModuleStage("km3gpu.compat.thepipe.Module")
     assert set(stage.reads("offline")) == {"events", "hits", "mc_hits", "tracks", "mc_tracks"}

@@ -1,11 +1,6 @@
 """The events of a chunk as blobs, and what modules made of the blobs as tables again.
 
-A blob has a NumPy record array for each table: ``EventInfo`` (one row), ``Hits``,
-``McHits``, ``Tracks``, ``McTracks`` and so on (``triggered_hits`` is
-``TriggeredHits``).  Columns have the names that km3pipe's tables have where those
-differ from the schema's: ``time`` (t), ``triggered`` (trig), ``energy`` (E),
-``length`` (len), ``likelihood`` (lik), ``timestamp`` (t_sec), ``nanoseconds``
-(t_ns), ``mc_time`` (mc_t), and ``pdgid`` (type) of simulated tracks.
+What a blob holds is told in `km3gpu.compat.thepipe.layout`.
 """
 
 from __future__ import annotations
@@ -17,33 +12,11 @@ import numpy as np
 
 from km3gpu.chunk import Chunk
 from km3gpu.compat.thepipe.blob import Blob
+from km3gpu.compat.thepipe.layout import key_of, names_in_blob, records_of
 from km3gpu.errors import ConfigError, FormatError
 from km3gpu.table import Ragged, Table
 
-__all__ = ["Events", "key_of", "names_in_blob", "parse_made"]
-
-_COLUMNS = {
-    "t": "time",
-    "trig": "triggered",
-    "E": "energy",
-    "len": "length",
-    "lik": "likelihood",
-    "t_sec": "timestamp",
-    "t_ns": "nanoseconds",
-    "mc_t": "mc_time",
-}
-_KEYS = {"events": "EventInfo"}
-
-
-def key_of(table: str) -> str:
-    """Give the key that a table has in a blob: ``"mc_hits"`` is ``"McHits"``."""
-    return _KEYS.get(table) or "".join(p[:1].upper() + p[1:] for p in table.split("_"))
-
-
-def names_in_blob(table: str, columns: Iterable[str]) -> dict[str, str]:
-    """Give the names that columns of a table have in a blob, by their own."""
-    own = {**_COLUMNS, "type": "pdgid"} if table == "mc_tracks" else _COLUMNS
-    return {c: own.get(c, c) for c in columns}
+__all__ = ["Events", "parse_made"]
 
 
 def parse_made(texts: Iterable[str]) -> dict[str, dict[str, np.dtype[Any]]]:
@@ -77,20 +50,26 @@ class Events:
         On the CPU.
     keys : sequence of str, optional
         Only these keys of the blobs.
+    lists : sequence of str, optional
+        Of columns that hold lists only these, ``"table/column"``; all by default.
     """
 
-    def __init__(self, chunk: Chunk, keys: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, chunk: Chunk, keys: Sequence[str] | None = None, lists: Sequence[str] | None = None
+    ) -> None:
         self.chunk = chunk
-        names = [n for n in chunk.tables if keys is None or key_of(n) in keys]
-        self._records = {n: _records(chunk.tables[n]) for n in names}
+        self._keys = {n: key_of(n, chunk.source.kind) for n in chunk.tables}
+        names = [n for n, key in self._keys.items() if keys is None or key in keys]
+        self._records = {n: records_of(n, chunk, lists) for n in names}
         self._views: dict[str, list[Any]] = {n: [] for n in names}
         self._ends = {n: self._edges(n) for n in names}
         events = chunk.tables.get("events")
         self._single = events is None or events.offsets is None  # one row for each event
 
-    def _edges(self, name: str) -> np.ndarray:
+    def _edges(self, name: str) -> list[int]:
         table = self.chunk.tables[name]
-        return np.arange(len(table) + 1) if table.offsets is None else np.asarray(table.offsets)
+        ends = np.arange(len(table) + 1) if table.offsets is None else np.asarray(table.offsets)
+        return ends.tolist()  # plain numbers slice faster
 
     def __len__(self) -> int:
         return self.chunk.n_events
@@ -99,8 +78,10 @@ class Events:
         """Give the blob of an event; its arrays are views, which may be written to."""
         blob = Blob()
         for name, records in self._records.items():
-            ends = self._ends[name]
-            blob[key_of(name)] = view = records[ends[i] : ends[i + 1]].view(np.recarray)
+            start, stop = self._ends[name][i : i + 2]
+            view = records[start:stop] if start < stop else None
+            if view is not None:
+                blob[self._keys[name]] = view
             self._views[name].append(view)
         return blob
 
@@ -130,21 +111,27 @@ class Events:
             A column that is declared is missing, or is not of numbers.
         """
         kept = [i for i, b in enumerate(blobs) if b is not None]
-        found = {n: t.take_events(np.array(kept, np.int64)) for n, t in self.chunk.tables.items()}
+        found = dict(self.chunk.tables)
+        if len(kept) < len(blobs):
+            found = {n: t.take_events(np.array(kept, np.int64)) for n, t in found.items()}
         for name in {**self._records, **made}:
             if name == "events" and self._single:
                 continue
-            news = [(i, blobs[i].get(key_of(name))) for i in kept]  # type: ignore[union-attr]
+            key = self._key(name)
+            news = [(i, blobs[i].get(key)) for i in kept]  # type: ignore[union-attr]
             found[name] = self._table(name, news, made.get(name, {}), found.get(name))
         if self._single and ("events" in self._records or "events" in made):
             found["events"] = self._events(blobs, kept, made.get("events", {}), found)
-        known = {key_of(n) for n in found} | set(made.get("events", ()))
+        known = {self._key(n) for n in found} | set(made.get("events", ()))
         left: dict[str, int] = {}
         for i in kept:
             for key in blobs[i] or ():
                 if key not in known:
                     left[key] = left.get(key, 0) + 1
         return found, left
+
+    def _key(self, name: str) -> str:
+        return self._keys.get(name) or key_of(name, self.chunk.source.kind)
 
     def _table(
         self,
@@ -160,7 +147,7 @@ class Events:
         dtypes = {c: old.flat(c).dtype for c in columns} if old is not None else {}
         if same:
             assert old is not None
-            records = [views[i] for i, _ in news]
+            records = self._kept(name, [i for i, _ in news])
             labels = names_in_blob(name, columns)
             same_rows: dict[str, Any] = {c: _joined(records, n, dtypes[c]) for c, n in labels.items()}
             return old.with_columns(**same_rows)
@@ -174,7 +161,7 @@ class Events:
             for i, fields in arrays:
                 values = None if fields is None else fields.get(label, fields.get(column))
                 if fields is not None and values is None and _length(fields):
-                    raise self._missing(i, f"column {label!r} of {key_of(name)!r}")
+                    raise self._missing(i, f"column {label!r} of {self._key(name)!r}")
                 pieces.append(np.empty(0, dtypes[column]) if values is None else np.atleast_1d(values))
             found[column] = _cast(pieces, dtypes[column], f"{name}/{column}")
         return Table(name, found, offsets, {} if old is None else old.attrs)
@@ -187,28 +174,24 @@ class Events:
         found: Mapping[str, Table],
     ) -> Table:
         """Make the table of events from ``EventInfo``, and from single numbers in the blobs."""
-        old = found.get("events") or Table("events", {})
+        old = found.get("events", Table("events", {}))
         plain = [c for c in old.columns if not isinstance(old.flat(c), Ragged)]
         dtypes = {c: old.flat(c).dtype for c in plain}
-        views = self._views.get("events")
-        if (
-            not made
-            and views is not None
-            and all((blobs[i] or {}).get("EventInfo") is views[i] for i in kept)
-        ):
-            records = [views[i] for i in kept]
+        views, info = self._views.get("events"), self._key("events")
+        if not made and views is not None and all((blobs[i] or {}).get(info) is views[i] for i in kept):
+            records = self._kept("events", kept)
             names = names_in_blob("events", plain)
             return old.with_columns(**{c: _joined(records, n, dtypes[c]) for c, n in names.items()})
         changed: dict[str, Any] = {}
-        infos = [_fields((blobs[i] or {}).get("EventInfo")) for i in kept]
+        infos = [_fields((blobs[i] or {}).get(info)) for i in kept]
         for column, label in names_in_blob("events", {**dtypes, **made}).items():
             pieces = []
-            for i, info in zip(kept, infos, strict=True):
+            for i, fields in zip(kept, infos, strict=True):
                 blob: Mapping[str, Any] = blobs[i] or {}
-                value = blob[column] if column in made and column in blob else (info or {}).get(label)
+                value = blob[column] if column in made and column in blob else (fields or {}).get(label)
                 if value is None and column in made:
                     raise self._missing(i, f"{column!r}")
-                if value is None:  # the module took EventInfo away: the event keeps what it had
+                if value is None:  # the module took it away: the event keeps what it had
                     value = self._records["events"][label][i]
                 if np.size(value) != 1:
                     raise FormatError(f"{column!r} is not one number", where=self._where(i))
@@ -216,6 +199,15 @@ class Events:
             dtype = made.get(column) or dtypes[column]
             changed[column] = _cast(pieces, dtype, f"events/{column}")
         return old.with_columns(**changed)
+
+    def _kept(self, name: str, kept: Sequence[int]) -> list[Any]:
+        """Give the records of these events, in one piece where they are all."""
+        views = self._views[name]
+        return (
+            [self._records[name]]
+            if len(kept) == len(views)
+            else [v for i in kept if (v := views[i]) is not None]
+        )
 
     def _missing(self, i: int, what: str) -> FormatError:
         return FormatError(
@@ -228,31 +220,6 @@ class Events:
         events = self.chunk.tables.get("events")
         entry = int(events.flat("entry")[i]) if events is not None and "entry" in events else i
         return f"{self.chunk.source.path}, entry {entry}"
-
-
-def _records(table: Table) -> np.ndarray:
-    """Give the rows of a table as a structured array; lists become objects."""
-    names = names_in_blob(table.name, table.columns)
-    kinds = []
-    for column, label in names.items():
-        values = table.flat(column)
-        kinds.append((label, "O") if isinstance(values, Ragged) else (label, values.dtype, values.shape[1:]))
-    records = np.zeros(len(table), kinds)
-    for column, label in names.items():
-        values = table.flat(column)
-        records[label] = _lists(values) if isinstance(values, Ragged) else values
-    return records
-
-
-def _lists(values: Ragged) -> np.ndarray:
-    """Give the lists of a column as objects: arrays, or text."""
-    out = np.empty(len(values), object)
-    ends = values.offsets
-    content = _lists(values.content) if isinstance(values.content, Ragged) else values.content
-    for i in range(len(values)):
-        piece = content[ends[i] : ends[i + 1]]
-        out[i] = bytes(piece).decode("utf-8", "replace") if values.text else piece
-    return out
 
 
 def _fields(array: Any) -> dict[str, Any] | None:

@@ -137,7 +137,8 @@ class Pipeline:
             self.log.error("The pipeline has already been drained")
             return None
         with self._inside(ends=True), self._signals():
-            self._record(planned_cycles=cycles, modules=[_described(m) for m in self.modules])
+            modules = [{"name": m.name, "parameters": getattr(m, "parameters", None)} for m in self.modules]
+            self._record(planned_cycles=cycles, modules=modules)
             missing = self.services.get_missing_services(self.required_services)
             if missing:
                 self.log.critical("Following services are required and missing: %s", ", ".join(missing))
@@ -295,7 +296,3 @@ class Pipeline:
         words = " ".join(str(error).split())
         if activity is not None and not any(e["message"] == words for e in known):
             activity.record_error(error, **where)
-
-
-def _described(module: Any) -> dict[str, Any]:
-    return {"name": module.name, "parameters": getattr(module, "parameters", None)}

@@ -11,7 +11,7 @@
 
 A module is made anew for each chunk (so that a chunk is the same whatever was
 made before it), sees its events in order, and is finished at its end, also where
-it raised.  What a blob holds is told in `km3gpu.compat.thepipe.events`.  What
+it raised.  What a blob holds is told in `km3gpu.compat.thepipe.layout`.  What
 comes back:
 
 - ``process`` gave None: the event is dropped from all tables (not with
@@ -46,7 +46,8 @@ from km3gpu import backend
 from km3gpu.chunk import Chunk, file_digest
 from km3gpu.compat.thepipe.attach import make_module
 from km3gpu.compat.thepipe.blob import Blob
-from km3gpu.compat.thepipe.events import Events, key_of, parse_made
+from km3gpu.compat.thepipe.events import Events, parse_made
+from km3gpu.compat.thepipe.layout import key_of
 from km3gpu.compat.thepipe.services import ServiceManager
 from km3gpu.errors import ConfigError
 from km3gpu.stages.stage import Columns, Result, Stage
@@ -59,13 +60,17 @@ _POSITION = ("pos_x", "pos_y", "pos_z", "dir_x", "dir_y", "dir_z")
 # what a module sees where the plan names no columns: those that km3pipe's tables have
 _USUAL: Mapping[str, tuple[str, ...]] = {
     "events": (
-        *("id", "run_id", "det_id", "frame_index", "t_sec", "t_ns", "mc_id", "mc_t"),
+        *("id", "run_id", "det_id", "frame_index", "t_sec", "t_ns", "mc_id", "mc_run_id", "mc_t", "w"),
         *("trigger_counter", "trigger_mask", "overlays"),
     ),
     "hits": ("dom_id", "channel_id", "tdc", "t", "tot", "trig", *_POSITION),
     "mc_hits": ("a", "origin", "pmt_id", "t"),
     "tracks": ("id", "t", "E", "len", "lik", "rec_type", *_POSITION),
     "mc_tracks": ("id", "t", "E", "len", "type", *_POSITION),
+}
+_USUAL_DAQ: Mapping[str, tuple[str, ...]] = {
+    "events": (*_USUAL["events"], "time_ns"),
+    "triggered_hits": ("dom_id", "channel_id", "tdc", "t", "tot", "trig", *_POSITION),
 }
 _OWN = ("columns", "makes", "files")
 
@@ -82,7 +87,8 @@ class ModuleStage(Stage):
         Of the module, as a JSON object.
     columns : tuple of str
         What to read for it, ``"table/column"``; by default what km3pipe's
-        tables have, of the keys in ``blob_keys`` where that is given.
+        tables have, of the keys in ``blob_keys`` where that is given.  Columns
+        of lists are in the blob only where they are named.
     makes : tuple of str
         New columns, ``"table/column: dtype"``.
     files : tuple of str
@@ -124,7 +130,11 @@ class ModuleStage(Stage):
                 wanted[table] = (*wanted.get(table, ()), column)
             return wanted
         keys = self._given().get("blob_keys")
-        return {t: c for t, c in _USUAL.items() if keys is None or key_of(t) in keys}
+        usual = _USUAL if kind == "offline" else {**_USUAL, **_USUAL_DAQ}
+        seen = {t: c for t, c in usual.items() if keys is None or key_of(t, kind) in keys}
+        if "hits" in seen and "triggered_hits" in usual:  # they say which of the hits are triggered
+            seen["triggered_hits"] = usual["triggered_hits"]
+        return seen
 
     def writes(self, kind: str) -> Columns:
         """Give the columns that the module makes."""
@@ -172,7 +182,7 @@ class ModuleStage(Stage):
         try:
             if hasattr(module, "prepare"):
                 module.prepare()
-            events = Events(chunk, module.blob_keys)
+            events = Events(chunk, module.blob_keys, self.columns)
             blobs = [_processed(module, events.blob(i), chunk.source.start + i) for i in range(len(events))]
         except StopIteration:
             what = f"{self.module} raised StopIteration: a pump is no stage"
