@@ -189,6 +189,8 @@ def plan_edges(dataset: Dataset, step: int | str | None, wanted: Wanted) -> list
         size = max(1, int(min(share, 1.0) * n))
     if n == 0:
         return []
+    if size >= n:  # nobody needs to know where the baskets are
+        return [0, n]
     natural = iter([*dataset.edges(), n])
     edges = [0]
     edge = next(natural)

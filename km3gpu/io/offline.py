@@ -61,20 +61,28 @@ class OfflineEvents:
 
     def tables(self) -> dict[str, tuple[str, ...]]:
         """Give the tables and the columns that they have by default."""
+        return dict(self._tables)
+
+    @cached_property
+    def _tables(self) -> dict[str, tuple[str, ...]]:
         found = {}
         for table, branches in self.branches.items():
             names = [n for n in branches if n not in _BOOKKEEPING]
             if table == "events" and "t_sec" in branches and "t_ns" in branches:
                 names.append("time_ns")
-            found[table] = (*names, *self._defaults(table))
+            found[table] = (*names, *self._defaults[table])
         return found
 
-    def _defaults(self, table: str) -> dict[str, float]:
-        branches = self.branches[table]
+    @cached_property
+    def _defaults(self) -> dict[str, tuple[str, ...]]:
+        """Columns that old files lack, and for which the schema declares a value."""
         return {
-            f.name: f.default
-            for f in schema.fields_of(table)
-            if f.branch and f.default is not None and f.name not in branches
+            table: tuple(
+                f.name
+                for f in schema.fields_of(table)
+                if f.branch and f.default is not None and f.name not in branches
+            )
+            for table, branches in self.branches.items()
         }
 
     def hidden(self, table: str) -> tuple[str, ...]:
@@ -116,7 +124,7 @@ class OfflineEvents:
                 rows = row_offsets(self.tree, self.tree.branch(COLLECTIONS[table]), start, stop)
             n = stop - start if rows is None else int(rows[-1])
             columns = {c: self._column(table, c, start, stop, rows, n) for c in names}
-            missing = [c for c in names if c in self._defaults(table)]
+            missing = [c for c in names if c in self._defaults[table]]
             attrs = {"defaults": ", ".join(missing)} if missing else None
             yield table, Table(table, columns, rows, attrs)
 

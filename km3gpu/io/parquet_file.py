@@ -28,8 +28,7 @@ ARROW_SCHEMA = b"ARROW:schema"
 _WRITER = b"km3gpu version 1 (build pages)"
 _FORMAT = 2
 _GROUP = 16e6  # bytes of a row group in memory, about
-_LIST, _STRUCT = 9, 12
-_TYPE = 1  # field of an element of the schema
+_STRUCT = 12
 _ORDERED_BY_TYPE = b"\x1c\x00\x00"
 
 
@@ -87,7 +86,8 @@ def write_tables(
             + b"\x26" + z(begin) + b"\x16" + z(packed) + b"\0"
         )  # fmt: skip
     schema = thrift.list_head(len(layout.elements), _STRUCT) + b"".join(layout.elements)
-    write_footer(file, schema, n_rows, len(groups), groups, with_types(layout.arrow, metadata))
+    told = with_types(layout.arrow, metadata)
+    write_footer(file, schema, len(layout.leaves), n_rows, len(groups), groups, told)
 
 
 def with_types(schema: pa.Schema, metadata: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
@@ -107,6 +107,7 @@ def types_in(metadata: Mapping[bytes, bytes]) -> pa.Schema:
 def write_footer(
     file: HashingFile,
     schema: bytes,
+    n_leaves: int,
     n_rows: int,
     n_groups: int,
     groups: Iterable[bytes],
@@ -119,6 +120,8 @@ def write_footer(
     file : HashingFile
     schema : bytes
         A Thrift list of its elements.
+    n_leaves : int
+        Number of those that have a type.
     n_rows : int
     n_groups : int
         Number of row groups.
@@ -137,14 +140,7 @@ def write_footer(
     for key, value in metadata.items():
         parts += [b"\x18", thrift.varint(len(key)), key, b"\x18", thrift.varint(len(value)), value, b"\0"]
     parts += [b"\x18", thrift.varint(len(_WRITER)), _WRITER]
-    n_leaves = _count_leaves(schema)
     parts += [b"\x19", thrift.list_head(n_leaves, _STRUCT), _ORDERED_BY_TYPE * n_leaves, b"\0"]
     footer = b"".join(parts)
     file.write(footer)
     file.write(struct.pack("<I", len(footer)) + MAGIC)
-
-
-def _count_leaves(schema: bytes) -> int:
-    """Count the columns at the ends of a schema: elements that have a type."""
-    elements = thrift.value(schema, (_LIST, 0, len(schema)))[1]
-    return sum(_TYPE in e for e in elements)

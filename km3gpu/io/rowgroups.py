@@ -22,9 +22,11 @@ __all__ = ["RowGroups"]
 
 _BLOCK = 4 << 20  # bytes copied at once
 _I16_MOST = 32767
+_LIST = 9
 
 # numbers of fields in parquet.thrift
 _SCHEMA, _N_ROWS, _GROUPS, _METADATA = 2, 3, 4, 5
+_TYPE = 1  # of an element of the schema
 _COLUMNS, _GROUP_ROWS, _GROUP_OFFSET, _ORDINAL = 1, 3, 5, 7
 _CHUNK_OFFSET, _CHUNK_META, _OFFSET_INDEX, _COLUMN_INDEX = 2, 3, 4, 6
 _DATA_PAGE, _INDEX_PAGE, _DICTIONARY_PAGE, _BLOOM = 9, 10, 11, 14
@@ -123,7 +125,9 @@ class RowGroups:
         metadata : mapping of bytes to bytes
             Of the new file.
         """
-        write_footer(self._out, self._schema, self._rows, self._n_groups, self._groups, metadata)
+        elements = thrift.value(self._schema, (_LIST, 0, len(self._schema)))[1]
+        n_leaves = sum(_TYPE in e for e in elements)
+        write_footer(self._out, self._schema, n_leaves, self._rows, self._n_groups, self._groups, metadata)
 
 
 def _footer(file: Any, where: str) -> tuple[bytes, int]:
