@@ -24,7 +24,7 @@ import h5py
 from km3gpu.chunk import Chunk, file_digest
 from km3gpu.errors import FormatError
 from km3gpu.io import sink
-from km3gpu.io.hdf5_chunks import ChunkWriter, Column, layout
+from km3gpu.io.hdf5_chunks import ChunkWriter, Column, chunk_rows
 from km3gpu.io.hdf5_parts import PartWriter, Pieces
 from km3gpu.io.hdf5file import full_disk_told, write_text
 from km3gpu.table import Ragged, Table
@@ -152,7 +152,7 @@ class HDF5Sink:
         is_offsets = name.endswith("/offsets")
         if self.compression == "gzip":
             return _Column(Column(like, make, writer), is_offsets=is_offsets)
-        grown = _Grown(make(layout(like)[0], shuffle=self.compression == "lzf"))
+        grown = _Grown(make(chunk_rows(like), shuffle=self.compression == "lzf"))
         return _Column(grown, is_offsets=is_offsets)
 
 
@@ -187,7 +187,7 @@ class _Column:
 
     def append(self, name: str, part: Pieces) -> None:
         if isinstance(self.rows, Column):
-            packed = part.packed(name, self.rows.step)
+            packed = part.packed(name)
             if packed is not None and self.rows.append_packed(packed):
                 return
         values = part.file[name][()]

@@ -11,6 +11,7 @@ file do not depend on the number of threads.
 from __future__ import annotations
 
 import itertools
+import math
 import os
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -24,10 +25,11 @@ import numpy as np
 from km3gpu.io.hdf5file import chunk_shape
 from km3gpu.io.pieces import Packed, Piece, pack, stream, wants_shuffle
 
-__all__ = ["ChunkWriter", "Column", "layout"]
+__all__ = ["ChunkWriter", "Column", "chunk_rows", "piece_rows"]
 
 _ROWS = 65536  # of a chunk, fewer where a row is large
-_STEPS = 8  # pieces of a plane in a chunk: that many fewer bytes are compressed again
+_STEPS = 8  # pieces of a plane in a chunk, or more: that many fewer bytes are compressed again
+_PIECE = 1 << 15  # bytes of a piece at most: what deflate looks back at
 _THREADS = 4  # at most; reading and writing the file keep one busy
 _AHEAD = 4  # chunks in hand for each thread
 
@@ -35,10 +37,15 @@ _AHEAD = 4  # chunks in hand for each thread
 Rows: TypeAlias = "Any | tuple[Packed, int, int]"
 
 
-def layout(like: np.ndarray | h5py.Dataset) -> tuple[tuple[int, ...], int]:
-    """Give the shape of the chunks of a merged dataset, and the rows of a piece."""
-    shape = chunk_shape(_ROWS, like)
-    return shape, max(shape[0] // _STEPS, 1)
+def chunk_rows(like: np.ndarray | h5py.Dataset) -> tuple[int, ...]:
+    """Give the shape of the chunks of a merged dataset."""
+    return chunk_shape(_ROWS, like)
+
+
+def piece_rows(like: np.ndarray | h5py.Dataset, *, shuffled: bool) -> int:
+    """Give the rows of a piece of a column."""
+    width = math.prod(like.shape[1:]) * (1 if shuffled else like.dtype.itemsize)
+    return max(min(chunk_rows(like)[0] // _STEPS, _PIECE // max(width, 1)), 1)
 
 
 class ChunkWriter:
@@ -110,7 +117,8 @@ class Column:
     """
 
     def __init__(self, like: h5py.Dataset, make: Callable[..., h5py.Dataset], writer: ChunkWriter) -> None:
-        self._shape, self.step = layout(like)
+        self._shape = chunk_rows(like)
+        self._sample = piece_rows(like, shuffled=True)
         self._empty = np.zeros((0, *like.shape[1:]), like.dtype)
         self._make = make
         self._writer = writer
@@ -161,7 +169,7 @@ class Column:
         """Give the dataset, which is made when there are values to choose its filters by."""
         if self._dataset is None:
             if self._shuffled is None:
-                sample = np.concatenate([self._empty, *self._open])[: self.step]  # none of them packed
+                sample = np.concatenate([self._empty, *self._open])[: self._sample]  # none of them packed
                 self._shuffled = wants_shuffle(sample, self._writer.level)
             self._dataset = self._make(self._shape, shuffle=self._shuffled)
         return self._dataset

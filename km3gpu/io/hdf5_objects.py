@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 from h5py import h5a, h5d, h5p, h5s, h5t
 
-from km3gpu.io.pieces import Packed, stream
+from km3gpu.io.pieces import Packed
 
 __all__ = ["put_dataset", "put_packed", "put_text"]
 
@@ -58,7 +58,7 @@ def put_packed(group: h5py.Group, name: str, like: Any, packed: Packed, level: i
         settings.set_shuffle()
     settings.set_deflate(level)
     made = h5d.create(group.id, name.encode(), _type(like.dtype), h5s.create_simple(like.shape), settings)
-    made.write_direct_chunk((0,) * like.ndim, stream(packed.pieces()))
+    made.write_direct_chunk((0,) * like.ndim, packed.stream())
     return made
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from h5py import h5d
 
 from km3gpu import schema
-from km3gpu.io.hdf5_chunks import layout
+from km3gpu.io.hdf5_chunks import piece_rows
 from km3gpu.io.hdf5_objects import put_dataset, put_packed, put_text
 from km3gpu.io.hdf5file import write_text
 from km3gpu.io.pieces import Packed, pack, wants_shuffle
@@ -73,13 +73,12 @@ class PartWriter:
 
     def _packed(self, group: h5py.Group, name: str, column: Any) -> Any:
         assert self._level is not None
-        _, step = layout(column)
-        shuffled = wants_shuffle(column[:step], self._level)
-        packed = pack(column, step, self._level, shuffled=shuffled)
+        shuffled = wants_shuffle(column[: piece_rows(column, shuffled=True)], self._level)
+        packed = pack(column, piece_rows(column, shuffled=shuffled), self._level, shuffled=shuffled)
         index = packed.index
         place = sum(map(len, self._index))
         path = f"{group.name}/{name}".lstrip("/")
-        self._places[path] = (place, len(index), packed.n_rows, packed.width, column.ndim)
+        self._places[path] = (place, len(index), column.ndim, packed.n_rows, packed.width, packed.step)
         self._index.append(index)
         return put_packed(group, name, column, packed, self._level)
 
@@ -104,11 +103,11 @@ class Pieces:
         self._places = json.loads(file[_PACKED][()]) if _PACKED in file else {}
         self._index: Any = file[_PIECES][()] if self._places else None
 
-    def packed(self, name: str, step: int) -> Packed | None:
-        """Give a column in its pieces of `step` rows, None where it is not compressed."""
+    def packed(self, name: str) -> Packed | None:
+        """Give a column in its pieces, None where it is not compressed."""
         if name not in self._places:
             return None
-        place, n_pieces, n_rows, width, n_axes = self._places[name]
+        place, n_pieces, n_axes, *layout = self._places[name]
         dataset = h5d.open(self.file.id, name.encode())
         _, data = dataset.read_direct_chunk((0,) * n_axes)
-        return Packed.opened(data, self._index[place : place + n_pieces], n_rows, width, step)
+        return Packed.opened(data, self._index[place : place + n_pieces], *layout)

@@ -192,13 +192,13 @@ def test_merging_moves_most_bytes_as_they_are(tmp_path: Path, monkeypatch: pytes
     for part in parts:
         SINK.write(flat_chunk(rng, 200_000), part)
     seen = []
-    plain = pieces._piece
+    plain = pieces._compressed
 
-    def counted(data: memoryview, level: int) -> pieces.Piece:
-        seen.append(len(data))
-        return plain(data, level)
+    def counted(datas: list[memoryview], level: int) -> list[pieces.Piece]:
+        seen.extend(map(len, datas))
+        return plain(datas, level)
 
-    monkeypatch.setattr(pieces, "_piece", counted)
+    monkeypatch.setattr(pieces, "_compressed", counted)
     part = SINK.merge(parts, tmp_path / "all.h5", "{}")
     bytes_of_a_row = 4 + 1 + 1 + 8 + 8 + 12
     assert 0 < sum(seen) < 0.25 * part.rows["hits"] * bytes_of_a_row
