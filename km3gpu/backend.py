@@ -172,9 +172,9 @@ class Backend:
         """Bytes that can still be allocated on this backend."""
         if self.name == "cuda":
             return int(_cupy().cuda.runtime.memGetInfo()[0])
-        import psutil
+        from km3gpu import freememory
 
-        return int(psutil.virtual_memory().available)
+        return freememory.available()
 
     def synchronize(self) -> None:
         """Wait until everything launched here is done."""

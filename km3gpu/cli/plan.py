@@ -17,10 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
-# resident memory of a worker with one thread beside the arrays of a chunk: the
-# interpreter with its libraries, compiled kernels, and what sinks write with
-_BASE = 330e6
-
 
 def register(app: typer.Typer) -> None:
     """Add the command to `app`."""
@@ -99,8 +95,9 @@ def _footprint(recipe: Recipe, plan: Plan) -> tuple[Step, ...]:
 
 def _worker(recipe: Recipe, plan: Plan, largest: int) -> float:
     """Estimate the resident memory of a worker, in bytes, from its largest chunk."""
-    steps = _footprint(recipe, plan)
-    return _BASE + largest / steps[0].left * max(s.highest for s in steps)
+    from km3gpu.pipeline.footprint import worker_memory
+
+    return worker_memory(recipe, _footprint(recipe, plan), largest)
 
 
 def _memory(recipe: Recipe, plan: Plan, largest: int) -> Table:

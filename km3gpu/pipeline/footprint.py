@@ -2,8 +2,8 @@
 
 Bytes per hit, since hits are what grows: from the columns that are read and made
 (`km3gpu.schema` has their types) and from what a stage has alive beside them.
-From these and from the free memory of the backend comes the size of chunks where
-a plan says ``chunk = "auto"``.
+From these, from what a worker holds beside its chunk and from the free memory of
+the backend comes the size of chunks where a plan says ``chunk = "auto"``.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ import numpy as np
 
 from km3gpu import backend, schema
 from km3gpu.errors import BackendError, UnknownNameError
+from km3gpu.io.dataset import parse_size
 from km3gpu.pipeline.recipe import Recipe
+from km3gpu.pipeline.settings import BATCH
 from km3gpu.stages.stage import Columns, Stage
 
-__all__ = ["Step", "auto_chunk", "footprint"]
+__all__ = ["Step", "auto_chunk", "footprint", "worker_memory"]
 
 # what a stage has alive beside its columns, bytes per hit; a test holds it against measured memory
 _SCRATCH = {
@@ -49,6 +51,19 @@ _SPARSE = {"clusters": 0.5, "triggers": 0.01, "scores": 0.01, "frames": 0.01}
 _PER_HIT = ("hits", "triggered_hits", "mc_hits")
 _RAW = 10.0  # of a hit in a DAQ file, decoded on the backend
 _RESERVE = 0.2  # share of the free memory left alone: tables of the detector, offsets, rounding
+# resident memory of a worker process with one thread beside its chunk [bytes]: the interpreter,
+# LLVM and compiled kernels, raw bytes of the file; the benchmark holds it against measured peaks
+_BASE = 210e6
+_DASK = 30e6  # more of a worker of dask
+# what a sink adds: its library and its buffers [bytes], and copies, in sizes of the chunk
+_SINKS = {
+    "fits": (15e6, 1.2),
+    "hdf5": (15e6, 0.3),
+    "histogram": (5e6, 0.0),
+    "km3pipe": (15e6, 1.0),
+    "parquet": (25e6, 0.0),
+}
+_ANY_SINK = (15e6, 1.0)
 _LARGEST = {"cpu": 64e6, "cuda": 512e6, "cudasim": 64e6}  # beyond this a chunk is no faster
 
 
@@ -128,15 +143,61 @@ def auto_chunk(recipe: Recipe, kind: str, columns: Columns) -> str:
     """
     where = backend.select(recipe.run.backend)
     steps = footprint(recipe.stages, kind, columns)
-    growth = max(s.highest for s in steps) / steps[0].left
+    run = recipe.run
     free = where.free_memory()
-    fits = min(free * (1 - _RESERVE) / recipe.run.workers / growth, _LARGEST[where.name])
+    room, own, limit = free * (1 - _RESERVE) / run.workers, 0.0, ""
+    if where.name == "cpu" and (own := _processes(recipe)) and run.memory is not None:
+        most = parse_size(run.memory) * (1 - _RESERVE)
+        if run.runner in BATCH or most < room:  # what is free here says nothing of where jobs run
+            room, limit = most, run.memory
+    fits = min((room - own) / _highest(recipe, steps) * steps[0].left, _LARGEST[where.name])
     if fits < 1e5:
+        few = f"memory = {limit!r} is" if limit else f"{free} bytes of free memory are"
+        holds = f", each with {own / 1e6:.0f} MB beside its chunk" if own else ""
         raise BackendError(
-            f"{free} bytes of free memory are too few for {recipe.run.workers} chunks at once",
+            f"{few} too little for {run.workers} chunks at once{holds}",
             remedy="free memory, take fewer workers, or give the size of a chunk",
         )
     return f"{1 << (int(fits).bit_length() - 1)} B"
+
+
+def worker_memory(recipe: Recipe, steps: Sequence[Step], largest: float) -> float:
+    """Estimate the resident memory of a worker process with one thread, at its peak.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    steps : sequence of Step
+        From `footprint`.
+    largest : float
+        Size of the largest chunk as it is read, in bytes.
+
+    Returns
+    -------
+    float
+        Bytes.
+    """
+    alone = _BASE + sum(own for own, _ in _sinks(recipe))
+    return (_processes(recipe) or alone) + largest / steps[0].left * _highest(recipe, steps)
+
+
+def _highest(recipe: Recipe, steps: Sequence[Step]) -> float:
+    """Give the bytes per hit that are alive at the highest point of stages and sinks."""
+    copies = max((share for _, share in _sinks(recipe)), default=0.0)  # one sink after the other
+    return max(steps[-1].left * (1 + copies), *(s.highest for s in steps))
+
+
+def _processes(recipe: Recipe) -> float:
+    """Give what a worker process holds beside its chunk; 0 where workers are no processes of their own."""
+    run = recipe.run
+    by_dask = run.scheduler is not None or run.runner in ("distributed", *BATCH)
+    if not by_dask and run.runner != "processes" and (run.runner != "auto" or run.workers == 1):
+        return 0.0
+    return _BASE + sum(own for own, _ in _sinks(recipe)) + (_DASK if by_dask else 0.0)
+
+
+def _sinks(recipe: Recipe) -> list[tuple[float, float]]:
+    return [_SINKS.get(name, _ANY_SINK) for name in {s.format for s in recipe.sinks}]
 
 
 def _main(columns: Mapping[str, Sequence[str]]) -> str:

@@ -18,7 +18,8 @@ from km3gpu.io.dataset import parse_size
 from km3gpu.kernels import threads
 from km3gpu.memory import Pool
 from km3gpu.pipeline import make_plan, read_recipe
-from km3gpu.pipeline.footprint import auto_chunk, footprint
+from km3gpu.pipeline.footprint import auto_chunk, footprint, worker_memory
+from km3gpu.pipeline.sinks import SINKS
 
 from .conftest import DETECTOR, ONLINE
 
@@ -116,8 +117,55 @@ def test_chunks_follow_the_free_memory(recipe: Path, monkeypatch: pytest.MonkeyP
         parse_size(auto_chunk(replace(made, run=replace(made.run, backend="cpu")), "daq", COLUMNS)) == 2**25
     )
     free = 10**6
-    with pytest.raises(BackendError, match="1000000 bytes of free memory are too few for 3 chunks at once"):
+    with pytest.raises(BackendError, match="1000000 bytes of free memory are too little for 3 chunks"):
         auto_chunk(made, "daq", COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("settings", "free", "most"),
+    [
+        ({"workers": 4}, 2e9, 2e9),  # processes, each with libraries of its own
+        ({"workers": 4, "runner": "threads"}, 4e8, 4e8),  # which share them
+        ({"workers": 2, "memory": "300 MB"}, 1e11, 2 * 300e6),
+        ({"workers": 2, "memory": "350 MB", "scheduler": "local"}, 1e11, 2 * 350e6),
+        # jobs elsewhere: what is free here says nothing
+        ({"workers": 9, "memory": "400 MB", "runner": "slurm"}, 1e6, 9 * 400e6),
+    ],
+    ids=str,
+)
+def test_chunks_fit_beside_what_workers_hold(
+    recipe: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, object], free: float, most: float
+) -> None:
+    monkeypatch.setattr(Backend, "free_memory", lambda self: int(free))
+    made = read_recipe(recipe, run={"backend": "cpu", **settings}, environment={})
+    size = parse_size(auto_chunk(made, "daq", COLUMNS))
+    steps = footprint(made.stages, "daq", COLUMNS)
+    if settings.get("runner") == "threads":
+        need = made.run.workers * size / steps[0].left * max(s.highest for s in steps)
+    else:
+        need = made.run.workers * worker_memory(made, steps, size)
+        twice = made.run.workers * worker_memory(made, steps, 2 * size)
+        assert twice > 0.7 * most  # and no smaller than that asks for
+    assert 0.2 * most < need <= 0.8 * most
+
+
+def test_workers_without_room_for_a_chunk(recipe: Path) -> None:
+    made = read_recipe(recipe, run={"backend": "cpu", "workers": 2, "memory": "250 MB"}, environment={})
+    with pytest.raises(BackendError, match="memory = '250 MB' is too little for 2 chunks .* 235 MB"):
+        auto_chunk(made, "daq", COLUMNS)
+
+
+def test_what_sinks_hold_counts(recipe: Path) -> None:
+    made = read_recipe(recipe, environment={})
+    steps = footprint(made.stages, "daq", COLUMNS)
+    alone = worker_memory(made, steps, 0.0)
+    assert 200e6 < alone < 300e6
+    fits = read_recipe(recipe, environment={}).sinks + tuple(SINKS[f]() for f in ("hdf5", "fits"))
+    more = replace(made, sinks=fits)
+    assert worker_memory(more, steps, 0.0) == alone + 30e6
+    # a sink that copies the chunk needs more than the last stage did
+    held = 1e6 / steps[0].left * steps[-1].left
+    assert worker_memory(more, steps, 1e6) - worker_memory(more, steps, 0.0) == pytest.approx(2.2 * held)
 
 
 def test_a_run_goes_on_with_the_chunks_that_it_began_with(
