@@ -41,8 +41,8 @@ class Comparison:
         Name of the sink's file.
     state : str
         ``"identical"`` (byte for byte), ``"equal"`` (within the tolerance),
-        ``"different"``, or ``"unknown"`` where the old part is gone and its
-        digest is another.
+        ``"different"``, ``"unknown"`` where the old part is gone and its
+        digest is another, or ``"made"``: it had failed, and does no more.
     columns : tuple of str
         The columns that differ, with the largest difference.
     """
@@ -179,6 +179,9 @@ def _compare(
             yield Comparison(planned.id, file, "identical")
             continue
         old_part = directory.parts / output.name
+        if old is None:
+            yield Comparison(planned.id, file, "made")
+            continue
         if known is None or not old_part.exists():
             yield Comparison(planned.id, file, "unknown")
             continue

@@ -21,6 +21,7 @@ from km3gpu.errors import DiskFullError, FormatError, GeometryError, OutputExist
 from km3gpu.pipeline import provenance, resume, run
 from km3gpu.pipeline.faults import KINDS, classify, fault_of
 from km3gpu.pipeline.journal import Journal
+from km3gpu.pipeline.replay import replay
 
 PlanMaker = Callable[..., Path]
 Order = Callable[[str], None]
@@ -95,6 +96,8 @@ def test_what_does_not_decode_is_put_aside_and_tried_again_by_resume(
         resume(tmp_path / "out")
     for path in (tmp_path / "orders").glob("do-*"):
         path.unlink()
+    failed = result.failures[0].id  # repaired, it can be made alone, as `km3gpu failures` says
+    assert [c.state for c in replay(tmp_path / "out", chunk=failed)] == ["made"]
     again = resume(tmp_path / "out")
     assert again.resumed == 8
     assert not again.failures

@@ -1,4 +1,4 @@
-"""Runs killed at random moments, again and again: nothing is lost or doubled, the output is the same.
+"""Runs killed at random moments and at each step: nothing is lost or doubled, the output is the same.
 
 The runs are forked from a process that has imported all, so that most of their
 life is work.  ``KM3GPU_KILLS`` sets the number of kills, ``KM3GPU_SEED`` the seed.
@@ -10,9 +10,12 @@ import json
 import multiprocessing
 import os
 import random
+import shutil
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -85,6 +88,103 @@ class Killer:
         self.phases[phase] = self.phases.get(phase, 0) + 1
 
 
+# -- each step on disk ---------------------------------------------------------
+STEPS = ("mkdir", "unlink", "fsync", "replace")
+
+
+def go_until(plan: str, out: str, path: list[str], calls: Iterable[str], last: int, count: Any) -> None:
+    """Run, in a process of its own that dies before or after one of its calls to the system."""
+    import sys
+
+    sys.path[:] = path
+
+    def step() -> None:
+        count.value += 1
+        if count.value == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def around(call: Callable[..., Any]) -> Callable[..., Any]:
+        def stepping(*args: Any, **kwargs: Any) -> Any:
+            step()
+            result = call(*args, **kwargs)
+            step()
+            return result
+
+        return stepping
+
+    for name in calls:
+        setattr(os, name, around(getattr(os, name)))
+    run(plan, out=out)
+
+
+def killed_at_each(
+    plan: Path, folder: Path, calls: Iterable[str], parts: Path | None
+) -> tuple[int, list[bytes], Callable[[int, Path], int]]:
+    """Count the steps of a run; give that, its output, and what starts a run that dies at a step."""
+    import sys
+
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["km3gpu.pipeline", "km3gpu.stages", "km3gpu.io"])
+    count = context.Value("i", 0)
+
+    def start(out: Path, last: int) -> int:
+        count.value = 0
+        args = (str(plan), str(out), list(sys.path), tuple(calls), last, count)
+        process = context.Process(target=go_until, args=args)
+        process.start()
+        process.join()
+        assert process.exitcode is not None
+        return process.exitcode
+
+    whole = folder / "whole"
+    if parts is not None:
+        shutil.copytree(parts, whole)
+    assert start(whole, 0) == 0
+    return count.value, [p.read_bytes() for p in sorted(whole.glob("events.*"))], start
+
+
+def comes_through(plan: Path, out: Path, expected: list[bytes]) -> None:
+    run(plan, out=out)
+    assert [p.read_bytes() for p in sorted(out.glob("events.*"))] == expected
+    record = provenance.read(out)
+    assert (record["status"], record["complete"], record["failures"]) == ("complete", True, [])
+    assert not list(out.rglob("*.tmp"))
+
+
+def test_killed_before_and_after_each_file_is_given_its_name(tmp_path: Path, odd: PlanMaker) -> None:
+    """The merged files, the manifest, the record: parts are there, and the end of the run is to come."""
+    plan = odd(chunk=125, sinks="parquet hdf5")
+    run(plan, out=tmp_path / "parts", merge=False)
+    n, expected, start = killed_at_each(plan, tmp_path, ("replace",), tmp_path / "parts")
+    assert n == 8  # two outputs, manifest, record
+    for last in range(1, n + 1):
+        out = tmp_path / f"out{last}"
+        shutil.copytree(tmp_path / "parts", out)
+        assert start(out, last) == -signal.SIGKILL
+        assert (out / "manifest.json").exists() == (last >= 6)
+        comes_through(plan, out, expected)
+
+
+@pytest.mark.soak
+def test_killed_at_each_step(tmp_path: Path, odd: PlanMaker, capfd: pytest.CaptureFixture[str]) -> None:
+    """From the first folder to the last line; every other run is killed again while it goes on."""
+    plan = odd(chunk=50, sinks="parquet hdf5")
+    n, expected, start = killed_at_each(plan, tmp_path, STEPS, None)
+    rng = random.Random(SEED)
+    kills = 0
+    for last in range(1, n + 1):
+        out = tmp_path / "out"
+        assert start(out, last) == -signal.SIGKILL
+        kills += 1
+        if last % 2:
+            kills += start(out, rng.randrange(1, n)) == -signal.SIGKILL
+        comes_through(plan, out, expected)
+        shutil.rmtree(out)
+    with capfd.disabled():
+        print(f"\n{kills} kills at {n} steps of a run: the same bytes, nothing unfinished")
+
+
+# -- at random -----------------------------------------------------------------
 @pytest.mark.soak
 @pytest.mark.parametrize("workers", [1, 2])
 def test_kill_points(tmp_path: Path, odd: PlanMaker, workers: int, capfd: pytest.CaptureFixture[str]) -> None:
