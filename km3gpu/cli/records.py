@@ -161,14 +161,24 @@ def _register_export(prov: typer.Typer) -> None:
         out: Annotated[
             Path | None, typer.Option("--out", "-o", help="File to write; stdout by default.")
         ] = None,
+        terms: Annotated[
+            str | None,
+            typer.Option(
+                "--license", metavar="URL", help="Licence under which an RO-Crate gives the outputs away."
+            ),
+        ] = None,
     ) -> None:
         """Write the record in the words of others."""
         from km3gpu.errors import InputNotFoundError
         from km3gpu.pipeline import provenance
-        from km3gpu.pipeline.export import prov_json, ro_crate
+        from km3gpu.pipeline.crate import ro_crate
+        from km3gpu.pipeline.export import prov_json
 
         found = provenance.read(record)
-        text = prov_json(found) if kind is Format.PROV else ro_crate(found, Path(record).resolve().name)
+        if terms is not None and kind is not Format.CRATE:
+            raise typer.BadParameter("--license goes with --format ro-crate")
+        name = Path(record).resolve().name
+        text = prov_json(found) if kind is Format.PROV else ro_crate(found, name, terms)
         if out is None:
             print(text)
             return

@@ -1,4 +1,4 @@
-"""A record in the words of others: W3C PROV (as PROV-JSON) and RO-Crate metadata.
+"""A record in the words of W3C PROV, as PROV-JSON.
 
 Files, parts and configurations are entities, chunks and sessions activities, the
 package and the person agents.  What the Jpp applications upstream wrote about
@@ -13,13 +13,9 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
-from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import quote
 
-from km3gpu.io.filebytes import is_url
-
-__all__ = ["prov_json", "ro_crate", "upstream"]
+__all__ = ["prov_json", "upstream"]
 
 _PREFIX = {"km3gpu": "urn:km3gpu:", "jpp": "urn:jpp:", "file": "urn:file:"}
 _FILE_OPTIONS = {"-a": "detector", "-f": "input", "-o": "output", "-b": "detector"}
@@ -99,7 +95,7 @@ def prov_json(record: Mapping[str, Any]) -> str:
         parts[chunk["id"]] = _chunk(doc, chunk, inputs[chunk["path"]], files, code, plan)
     for failure in record.get("failures", []):
         _failure(doc, failure, inputs, code)
-    _outputs(doc, record, parts, inputs)
+    _outputs(doc, record, parts, inputs, code)
     return json.dumps(doc.data, indent=1)
 
 
@@ -160,6 +156,10 @@ def _session(doc: _Document, session: Mapping[str, Any], code: str, plan: str) -
         km3gpu__worker=session.get("worker"),
     )
     doc.relate("wasAssociatedWith", activity=activity, agent=code, plan=plan)
+    if session.get("user"):
+        name = f"km3gpu:person-{_slug(session['user'])}"
+        person = doc.add("agent", name, prov__type="prov:Person", prov__label=session["user"])
+        doc.relate("actedOnBehalfOf", delegate=code, responsible=person, activity=activity)
     if session.get("environment"):
         doc.relate("used", activity=activity, entity=f"km3gpu:environment-{session['environment']}")
 
@@ -213,7 +213,11 @@ def _failure(doc: _Document, failure: Mapping[str, Any], inputs: Mapping[str, st
 
 
 def _outputs(
-    doc: _Document, record: Mapping[str, Any], parts: Mapping[str, str], inputs: Mapping[str, str]
+    doc: _Document,
+    record: Mapping[str, Any],
+    parts: Mapping[str, str],
+    inputs: Mapping[str, str],
+    code: str,
 ) -> None:
     merge = f"km3gpu:merge-{record['plan']}"
     for output in record.get("outputs", []):
@@ -231,6 +235,7 @@ def _outputs(
         for source in inputs.values():
             doc.relate("wasDerivedFrom", generatedEntity=entity, usedEntity=source)
     if record.get("outputs"):
+        doc.relate("wasAssociatedWith", activity=merge, agent=code)
         for rows in parts.values():
             doc.relate("used", activity=merge, entity=rows)
 
@@ -267,93 +272,3 @@ def _slug(path: str) -> str:
 
 def _iso(time: Any) -> str | None:
     return str(time) if time and re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+.*", str(time)) else None
-
-
-def ro_crate(record: Mapping[str, Any], name: str) -> str:
-    """Write the metadata that makes the directory of a run an RO-Crate.
-
-    Parameters
-    ----------
-    record : mapping
-        From `km3gpu.pipeline.provenance.read`.
-    name : str
-        Name of the run.
-
-    Returns
-    -------
-    str
-        Content of ``ro-crate-metadata.json`` (RO-Crate 1.1): the run as a
-        CreateAction with the inputs as objects and the outputs as results.
-    """
-    outputs = [
-        {
-            "@id": o["name"],
-            "@type": "File",
-            "contentSize": str(o["bytes"]),
-            "sha256": o["digest"].partition(":")[2],
-            "encodingFormat": _MEDIA.get(PurePosixPath(o["name"]).suffix, "application/octet-stream"),
-        }
-        for o in record.get("outputs", [])
-    ]
-    inputs = [
-        {
-            "@id": i["path"] if is_url(i["path"]) else f"file://{quote(i['path'])}",
-            "@type": "File",
-            "name": PurePosixPath(i["path"]).name,
-            "contentSize": str(i["size"]),
-            # a file known by its mark has no digest of its bytes
-            **({"sha256": i["digest"][7:]} if i["digest"].startswith("sha256:") else {}),
-        }
-        for i in record["inputs"]
-    ]
-    sessions = record.get("sessions") or [{}]
-    last = sessions[-1].get("ended", {})
-    ids = [{"@id": f["@id"]} for f in outputs]
-    action: dict[str, Any] = {
-        "@id": f"#plan-{record['plan']}",
-        "@type": "CreateAction",
-        "name": name,
-        "instrument": {"@id": "#km3gpu"},
-        "object": [{"@id": i["@id"]} for i in inputs],
-        "result": ids,
-        "actionStatus": "http://schema.org/"
-        + ("CompletedActionStatus" if record.get("complete", True) else "FailedActionStatus"),
-    }
-    user = sessions[0].get("user")
-    if user:
-        action["agent"] = {"@id": "#user"}
-    if "time" in sessions[0]:
-        action["startTime"] = _time(sessions[0]["time"])
-    if "time" in last:
-        action["endTime"] = _time(last["time"])
-    graph = [
-        {
-            "@id": "ro-crate-metadata.json",
-            "@type": "CreativeWork",
-            "about": {"@id": "./"},
-            "conformsTo": {"@id": "https://w3id.org/ro/crate/1.1"},
-        },
-        {
-            "@id": "./",
-            "@type": "Dataset",
-            "name": name,
-            "description": f"km3gpu run of plan {record['plan']}",
-            "datePublished": action.get("endTime") or action.get("startTime") or "",
-            "hasPart": [*ids, {"@id": "provenance.json"}, *({"@id": i["@id"]} for i in inputs)],
-            "mentions": {"@id": action["@id"]},
-        },
-        {"@id": "provenance.json", "@type": "File", "encodingFormat": "application/json"},
-        {"@id": "#km3gpu", "@type": "SoftwareApplication", "name": "km3gpu", "version": record["code"]},
-        *([{"@id": "#user", "@type": "Person", "name": user}] if user else []),
-        action,
-        *inputs,
-        *outputs,
-    ]
-    return json.dumps({"@context": "https://w3id.org/ro/crate/1.1/context", "@graph": graph}, indent=1)
-
-
-_MEDIA = {
-    ".parquet": "application/vnd.apache.parquet",
-    ".h5": "application/x-hdf5",
-    ".fits": "application/fits",
-}

@@ -13,8 +13,9 @@ import pytest
 
 from km3gpu.errors import FormatError, InputNotFoundError, RunFailedError, UnknownNameError
 from km3gpu.pipeline import RunResult, provenance, run
+from km3gpu.pipeline.crate import ro_crate
 from km3gpu.pipeline.difference import difference
-from km3gpu.pipeline.export import prov_json, ro_crate, upstream
+from km3gpu.pipeline.export import prov_json, upstream
 from km3gpu.pipeline.replay import replay, same_within
 from km3gpu.pipeline.rundir import RunDirectory
 from km3gpu.pipeline.verify import verify
@@ -261,4 +262,10 @@ def test_ro_crate(offline: RunResult) -> None:
     action = items[items["./"]["mentions"]["@id"]]
     assert action["@type"] == "CreateAction"
     assert all(o["@id"] in items for o in [*action["object"], *action["result"]])
+    # the specification: every crate has a licence; the profile: it is declared, with its version
+    assert items[items["./"]["license"]["@id"]]["name"] == "no licence"
+    assert items[items["./"]["conformsTo"]["@id"]]["version"] == "0.5"
+    url = "https://creativecommons.org/licenses/by/4.0/"
+    assert url in {i["@id"] for i in json.loads(ro_crate(provenance.read(offline.out), "x", url))["@graph"]}
+    assert all(i["encodingFormat"] for i in crate["@graph"] if i["@type"] == "File")
     assert items["events.parquet"]["sha256"] == RunDirectory(offline.out).outputs()[0].digest[7:]
