@@ -1,14 +1,13 @@
 """Every kernel at work on made-up data of any size.
 
-For checks on a GPU and for timings: the data have the shape of real ones (hits
-in runs of a module, events of a thousand hits), not their physics.
+For checks on a GPU and for timings: the data (`km3gpu.kernels.example_data`) have
+the shape of real ones, not their physics.
 """
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -31,53 +30,16 @@ from km3gpu.kernels import (
     sky,
     triggers,
 )
-from km3gpu.kernels.lookup import PmtLookup
+from km3gpu.kernels import example_data as data
+from km3gpu.kernels.example_data import Put, baskets, table_of
 
 __all__ = ["EXAMPLES", "Put", "baskets", "table_of"]
 
-Put: TypeAlias = Callable[[Any], Any]
-"""Moves an array, or the arrays of a PmtLookup, to the backend to work on."""
-
-_MODULES, _CHANNELS = 345, 31
-_PER_EVENT = 1000
-_DAY_NS, _FIRST_DAY, _DAYS = 86_400_000_000_000, 17_000, 40
-
-
-def _offsets(n: int) -> Any:
-    """Cut `n` rows into events of a thousand, with an empty one in between."""
-    edges = np.minimum(np.arange(0, n + _PER_EVENT, _PER_EVENT), n)
-    return np.insert(edges, len(edges) // 2, edges[len(edges) // 2]).astype(np.int64)
-
-
-def _hits(rng: Any, n: int) -> dict[str, Any]:
-    """Hits in runs of about four of a module, times of a frame."""
-    modules = 808_000_000 + 37 * np.arange(_MODULES)
-    dom = np.repeat(rng.choice(modules, n // 4 + 1), 4)[:n].astype(np.int32)
-    return {
-        "dom_id": dom,
-        "channel_id": rng.integers(0, _CHANNELS, n, np.uint8),
-        "tdc": rng.integers(0, 20_000, n, np.uint32) + np.uint32(50_000_000),
-        "tot": rng.integers(0, 256, n, np.uint16).astype(np.uint8),
-    }
-
-
-def table_of(rng: Any) -> PmtLookup:
-    """Make the table of a detector with all the modules of these hits."""
-    n = _MODULES * _CHANNELS
-    at = np.arange(_MODULES)
-    rows = rng.normal(size=(n, 7)) * 100
-    rows[:, 4:] /= np.linalg.norm(rows[:, 4:], axis=1)[:, None]
-    return lookup.build(808_000_000 + 37 * at, at * _CHANNELS, np.full(_MODULES, _CHANNELS), rows)
-
-
-def _columns(put: Put, columns: dict[str, Any]) -> Any:
-    return tuple(put(c) for c in columns.values())
-
 
 def _calibrate(rng: Any, n: int, put: Put) -> dict[str, Any]:
-    table, hits = put(table_of(rng)), _hits(rng, n)
+    table, hits = put(table_of(rng)), data.hits(rng, n)
     by_pmt = lookup.build(np.arange(1000), np.arange(1000), np.ones(1000, int), rng.normal(size=(1000, 7)))
-    dom, channel, tdc, tot = _columns(put, hits)
+    dom, channel, tdc, tot = data.columns(put, hits)
     made = calibrate.hits(dom, channel, tdc, tot, table, slewing=calibrate.SLEWING)
     small = calibrate.hits(dom, channel, tdc, tot, table, dtype=np.float32)
     placed = calibrate.pmt_hits(put(rng.integers(0, 1000, n).astype(np.int32)), put(by_pmt))
@@ -89,9 +51,9 @@ def _calibrate(rng: Any, n: int, put: Put) -> dict[str, Any]:
 
 
 def _coincidence(rng: Any, n: int, put: Put) -> dict[str, Any]:
-    hits, offsets = _hits(rng, n), put(_offsets(n))
+    hits, offsets = data.hits(rng, n), put(data.offsets(n))
     t = put(hits.pop("tdc").astype(float))
-    dom, channel, tot = _columns(put, hits)
+    dom, channel, tot = data.columns(put, hits)
     axes = dict(zip(("dir_x", "dir_y", "dir_z"), (put(a) for a in rng.normal(size=(3, n))), strict=True))
     cut = {"window": 1000.0, "l2_window": 500.0, "min_cos": 0.1, **axes}
     out: dict[str, Any] = {}
@@ -100,24 +62,6 @@ def _coincidence(rng: Any, n: int, put: Put) -> dict[str, Any]:
         out |= {f"{name} offsets": found[0], f"{name} number": found[2]}
         out |= {f"{name} {c}": v for c, v in found[1].items()}
     return out
-
-
-def baskets(rng: Any, n: int, size: int) -> tuple[Any, Any]:
-    """Write vectors of DAQ hits of `size` bytes as ROOT does; give the bytes and where each begins."""
-    counts = np.diff(_offsets(n))
-    hits = _hits(rng, n)
-    record = np.zeros(
-        n, [("dom", ">i4"), ("c", "u1"), ("t", "<u4"), ("tot", "u1"), ("more", f"V{size - 10}")]
-    )
-    for field, column in zip(("dom", "c", "t", "tot"), hits.values(), strict=True):
-        record[field] = column
-    body = record.tobytes()
-    parts, at = [], 0
-    for count in counts.tolist():
-        parts.append(struct.pack(">IHi", 0, 1, count) + body[at : at + size * count])
-        at += size * count
-    edges = np.concatenate([[0], np.cumsum(10 + size * counts)])
-    return np.frombuffer(bytearray(b"".join(parts)), np.uint8), edges.astype(np.int64)
 
 
 def _decode(rng: Any, n: int, put: Put) -> dict[str, Any]:
@@ -141,46 +85,25 @@ def _fused(rng: Any, n: int, put: Put) -> dict[str, Any]:
 
 
 def _flags(rng: Any, n: int, put: Put) -> dict[str, Any]:
-    hits, offsets = _hits(rng, n), _offsets(n)
+    hits, offsets = data.hits(rng, n), data.offsets(n)
     some = rng.random(n) < 0.4
     kept = np.concatenate([[0], np.cumsum(some)])[offsets]
     triggered = tuple(put(c[some]) for c in hits.values())
     trig = put(rng.integers(1, 2**40, int(some.sum())).astype(np.uint64))
-    masks, missed = flags.transfer(put(offsets), _columns(put, hits), put(kept), triggered, trig)
+    masks, missed = flags.transfer(put(offsets), data.columns(put, hits), put(kept), triggered, trig)
     return {"trig": masks, "missed": np.array([missed])}
 
 
-def _unit(rng: Any, n: int) -> Any:
-    v = rng.normal(size=(3, n))
-    return v / np.linalg.norm(v, axis=0)
-
-
-def _earth(rng: Any) -> tuple[Any, Any, Any]:
-    """Make a table of days, a site and a frame, of numbers of the right size."""
-    table = rng.uniform(-1e-3, 1e-3, (_DAYS, 44))
-    table[:, 0], table[:, 1] = rng.uniform(0, 2 * np.pi, _DAYS), 6.3
-    table[:, 4:8] *= 1e-3
-    table[:, 16:28] *= 0.1
-    table[:, 28:40:4] = _unit(rng, _DAYS).T
-    table[:, 40] = rng.uniform(0.98, 1.02, _DAYS)
-    site = np.array([*np.eye(3).ravel(), -3e-7, 1.1e-6, 1.7e-7, 0.5e-7, 1.5e-7])
-    return table, site, np.eye(3)[[1, 2, 0]].ravel()
-
-
-def _times(rng: Any, n: int) -> Any:
-    return rng.integers(_FIRST_DAY * _DAY_NS, (_FIRST_DAY + _DAYS) * _DAY_NS, n)
-
-
 def _sky(rng: Any, n: int, put: Put) -> dict[str, Any]:
-    table, site, frame = (put(a) for a in _earth(rng))
-    t = put(_times(rng, n))
-    v: Any = tuple(put(np.ascontiguousarray(a)) for a in _unit(rng, n))
-    start = _FIRST_DAY * _DAY_NS
+    table, site, frame = (put(a) for a in data.earth(rng))
+    t = put(data.times(rng, n))
+    v: Any = tuple(put(np.ascontiguousarray(a)) for a in data.unit(rng, n))
+    start = data.FIRST_DAY * data.DAY_NS
     angles, _ = sky.local_to_sky(t, v, table, start, site, frame)
     vectors, _ = sky.local_to_sky(t, v, table, start, site, frame, vectors=True)
     back, _ = sky.sky_to_local(t, angles, table, start, site, frame)
     there, _ = sky.sky_to_local(t, vectors, table, start, site, frame)
-    body = np.random.default_rng(7).normal(size=(_DAYS, 36)) * 1e-6
+    body = np.random.default_rng(7).normal(size=(data.DAYS, 36)) * 1e-6
     seen, _ = sky.body_to_local(t, put(body), table, start, site)
     turned, _ = sky.vectors_to_angles(v[0], v[1], v[2], frame)
     again, _ = sky.angles_to_vectors(*turned, frame)
@@ -192,20 +115,22 @@ def _sky(rng: Any, n: int, put: Put) -> dict[str, Any]:
 
 
 def _healpix(rng: Any, n: int, put: Put) -> dict[str, Any]:
-    v: Any = tuple(put(np.ascontiguousarray(a)) for a in _unit(rng, n))
-    table, site, frame = (put(a) for a in _earth(rng))
+    v: Any = tuple(put(np.ascontiguousarray(a)) for a in data.unit(rng, n))
+    table, site, frame = (put(a) for a in data.earth(rng))
     pixel, _ = healpix.pixels(v[0], v[1], v[2], 64)
     (longitude, latitude), _ = healpix.centres(pixel, 64)
     counts = put(np.zeros(12 * 64 * 64, np.int64))
-    healpix.local_counts(put(_times(rng, n)), v, table, _FIRST_DAY * _DAY_NS, site, frame, counts, 64)
+    healpix.local_counts(
+        put(data.times(rng, n)), v, table, data.FIRST_DAY * data.DAY_NS, site, frame, counts, 64
+    )
     return {"pixel": pixel, "longitude": longitude, "latitude": latitude, "counts": counts}
 
 
 def _light(rng: Any, n: int, put: Put) -> dict[str, Any]:
-    offsets = _offsets(n)
+    offsets = data.offsets(n)
     hits = tuple(put(a) for a in (rng.uniform(0, 5000, n), *rng.uniform(-300, 300, (3, n))))
     events = len(offsets) - 1
-    at = (rng.uniform(0, 5000, events), *rng.uniform(-300, 300, (3, events)), *_unit(rng, events))
+    at = (rng.uniform(0, 5000, events), *rng.uniform(-300, 300, (3, events)), *data.unit(rng, events))
     sources = tuple(put(np.ascontiguousarray(a)) for a in at)
     track = light.track(put(offsets), hits, sources, n_phase=1.35, n_group=1.38)
     shower = light.shower(put(offsets), hits, sources[:4], n_group=1.38)
@@ -215,7 +140,7 @@ def _light(rng: Any, n: int, put: Put) -> dict[str, Any]:
 
 def _moments(rng: Any, n: int, put: Put) -> dict[str, Any]:
     x, y, z = (put(a) for a in rng.normal(size=(3, n)) * 100)
-    found = moments.shape(put(_offsets(n)), x, y, z, put(rng.integers(0, 256, n)))
+    found = moments.shape(put(data.offsets(n)), x, y, z, put(rng.integers(0, 256, n)))
     columns = (*found.centre, *found.inertia, found.extent)
     return dict(zip(("x", "y", "z", "first", "second", "third", "extent"), columns, strict=True))
 
@@ -224,20 +149,20 @@ def _neighbours(rng: Any, n: int, put: Put) -> dict[str, Any]:
     t, x, y, z = (put(a) for a in (rng.uniform(0, 20_000, n), *rng.uniform(-200, 200, (3, n))))
     owner, seeds = put(rng.integers(0, 300, n)), put(rng.random(n) < 0.1)
     near = neighbours.Near(100.0, 50.0, 4.6)
-    found = neighbours.Neighbourhood(put(_offsets(n)), t, x, y, z, near, owner)
+    found = neighbours.Neighbourhood(put(data.offsets(n)), t, x, y, z, near, owner)
     kept, _ = found.spread(seeds, 2, 3)
     return {"all": found.count(), "some": found.count(seeds, 3), "kept": kept}
 
 
 def _multiplicity(rng: Any, n: int, put: Put) -> dict[str, Any]:
-    hits = _hits(rng, n)
+    hits = data.hits(rng, n)
     dom, channel, t = put(hits["dom_id"]), put(hits["channel_id"]), put(np.round(rng.random(n) * 1e4))
-    counted = multiplicity.sliding(put(_offsets(n)), dom, channel, t)
+    counted = multiplicity.sliding(put(data.offsets(n)), dom, channel, t)
     return dict(zip(("hits", "pmts"), counted, strict=True))
 
 
 def _overlaps(rng: Any, n: int, put: Put) -> dict[str, Any]:
-    offsets = _offsets(n)
+    offsets = data.offsets(n)
     event = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets)).astype(np.int32)
     first = rng.random(n) * 1e4
     first = first[np.lexsort((first, event))]
@@ -248,26 +173,26 @@ def _overlaps(rng: Any, n: int, put: Put) -> dict[str, Any]:
 
 
 def _rows(rng: Any, n: int, put: Put) -> dict[str, Any]:
-    hits = _hits(rng, n)
+    hits = data.hits(rng, n)
     return {"row": rows.pmt_rows(put(hits["dom_id"]), put(hits["channel_id"]), put(table_of(rng)))}
 
 
 def _segments(rng: Any, n: int, put: Put) -> dict[str, Any]:
-    offsets, t = put(_offsets(n)), put(np.round(rng.random(n) * 1e4, 1))
+    offsets, t = put(data.offsets(n)), put(np.round(rng.random(n) * 1e4, 1))
     whole = put(rng.integers(-1000, 1000, n))
     index, kept = segments.compact(whole > 0, offsets)
     return {
         "segment": segments.expand(offsets), "total": segments.total(offsets, t),
         "minimum": segments.minimum(offsets, t), "maximum": segments.maximum(offsets, t),
         "least": segments.minimum(offsets, whole), "most": segments.maximum(offsets, whole),
-        "order": segments.order(offsets, put(_hits(rng, n)["dom_id"]), t), "index": index, "kept": kept,
+        "order": segments.order(offsets, put(data.hits(rng, n)["dom_id"]), t), "index": index, "kept": kept,
     }  # fmt: skip
 
 
 def _select(rng: Any, n: int, put: Put) -> dict[str, Any]:
     stages = np.arange(n + 1) * 3
     best = select.best_track(
-        put(_offsets(n)), put(rng.random(n)), put(np.full(n, 4000, np.int32)), put(stages),
+        put(data.offsets(n)), put(rng.random(n)), put(np.full(n, 4000, np.int32)), put(stages),
         put(rng.integers(0, 110, 3 * n).astype(np.int32)), 4000, 0, 99,
     )  # fmt: skip
     return {"best": best}
@@ -280,7 +205,7 @@ def _triggers(rng: Any, n: int, put: Put) -> dict[str, Any]:
     x, y, z = (put(a) for a in rng.uniform(-150, 150, (3, m)))
     module = rng.integers(1, 60, m).astype(np.int32)
     hits = triggers.sites(put(edges), put(module), x, y, z, put(rng.uniform(0, 1500, m)))
-    axes = put(triggers.direction_axes(_unit(rng, 30).T))
+    axes = put(triggers.direction_axes(data.unit(rng, 30).T))
     rule: Any = {"number_of_hits": 4, "number_of_modules": 3, "d_max": 150.0, "t_max_extra": 20.0}
     rule["factory_limit"] = 100
     found = {

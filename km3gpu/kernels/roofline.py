@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from km3gpu.errors import UnknownNameError
-from km3gpu.kernels.cubin import Architecture, Cubin
 from km3gpu.kernels.examples import EXAMPLES
 from km3gpu.kernels.launch import Kernel, Launch, recording, threads
+from km3gpu.kernels.ptxas import Architecture, Cubin
 from km3gpu.kernels.registry import kernels
 
 __all__ = ["CARDS", "LIMITS", "Card", "Limits", "cpu_times", "lines", "occupancy", "roofline"]

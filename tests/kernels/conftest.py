@@ -82,7 +82,7 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[str, ...]
         seen.append((kernel.name, tuple(_type(a) for a in args)))
         return run(kernel, place, n, *args, **more)
 
-    for module in ("calibrate", "coincidence", "decode", "fused", "segments"):
+    for module in ("calibrate", "coincidence", "decode", "fused", "segments", "windows"):
         monkeypatch.setattr(f"km3gpu.kernels.{module}.run", spy)
     return seen
 

@@ -13,7 +13,7 @@ from numba import types as nb
 from numba.cuda import compiler, dispatcher
 
 from km3gpu.errors import BackendError, KernelError
-from km3gpu.kernels import cubin, registry
+from km3gpu.kernels import cubin, ptxas, registry
 
 
 def test_every_kernel_on_every_architecture() -> None:
@@ -94,11 +94,11 @@ def test_tools_belong_together() -> None:
 def test_the_device_is_assumed_only_while_compiling(monkeypatch: pytest.MonkeyPatch) -> None:
     # a private name of numba-cuda: when it goes, this says so before a user does
     before = dispatcher.get_current_device
-    with cubin.assumed((9, 0)):
+    with ptxas.assumed((9, 0)):
         assert dispatcher.get_current_device().compute_capability == (9, 0)
     assert dispatcher.get_current_device is before
     monkeypatch.delattr(dispatcher, "get_current_device")
-    with pytest.raises(BackendError, match="cannot compile without a driver"), cubin.assumed((9, 0)):
+    with pytest.raises(BackendError, match="cannot compile without a driver"), ptxas.assumed((9, 0)):
         pass
 
 
@@ -111,7 +111,7 @@ def test_the_architecture_reaches_the_code(monkeypatch: pytest.MonkeyPatch, quic
         monkeypatch.delattr(compiler, "_compile_pyfunc_with_fixup")
         monkeypatch.setattr(cuda, "compile", fake_compile)
     for text, name in zip(
-        cubin.ptx(EXPAND, EXPAND.signatures[0], [(7, 5), (9, 0)]), ("sm_75", "sm_90"), strict=True
+        ptxas.ptx(EXPAND, EXPAND.signatures[0], [(7, 5), (9, 0)]), ("sm_75", "sm_90"), strict=True
     ):
         assert f".target {name}" in text
 
@@ -127,10 +127,10 @@ def test_lowering_once_gives_the_same_code_as_compiling_for_each() -> None:
     kernel = next(k for k in registry.kernels() if k.name == "coincidence.mark")
     signature = kernel.signatures[0]
     wanted = [(7, 0), (9, 0)] if int(cubin.tools().cuda.split(".")[0]) < 13 else [(7, 5), (9, 0)]
-    once = cubin.ptx(kernel, signature, wanted)
-    types = nb.void(*(cubin._type(t) for t in ("i8", *signature, "i8[]")))
+    once = ptxas.ptx(kernel, signature, wanted)
+    types = nb.void(*(ptxas._type(t) for t in ("i8", *signature, "i8[]")))
     for architecture, text in zip(wanted, once, strict=True):
-        with cubin.assumed(architecture):
+        with ptxas.assumed(architecture):
             alone, _ = cuda.compile(
                 kernel.driver("cuda").py_func, types, cc=architecture, output="ptx", abi="numba", device=False
             )
@@ -152,4 +152,4 @@ def test_a_kernel_that_spills_is_not_good() -> None:
 def test_ptxas_speaks_for_itself() -> None:
     text = ".version 8.0\n.target sm_80\nnonsense\n"
     with pytest.raises(KernelError, match=r"ptxas refuses segments\.expand for sm_80: .*nonsense"):
-        cubin.assemble(EXPAND, EXPAND.signatures[0], (8, 0), text)
+        ptxas.assemble(EXPAND, EXPAND.signatures[0], (8, 0), text)
