@@ -28,6 +28,7 @@ _NAMES = {
     "light_select": "km3gpu.stages",
     "locate": "km3gpu.stages",
     "open": "km3gpu.io",
+    "read_histograms": "km3gpu.io.histogram_sink",
     "run": "km3gpu.pipeline",
     "sky_select": "km3gpu.stages",
     "summarise": "km3gpu.stages",

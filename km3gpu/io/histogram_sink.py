@@ -19,13 +19,13 @@ import numpy as np
 
 from km3gpu import config, extras
 from km3gpu.chunk import Chunk
-from km3gpu.errors import ConfigError, FormatError, Km3GpuError
+from km3gpu.errors import ConfigError, FormatError, InputNotFoundError, Km3GpuError
 from km3gpu.io import exact_sums, sink
 from km3gpu.io.histogram import Histogram
 from km3gpu.table import Table
 from km3gpu.tomlfile import Section
 
-__all__ = ["HistogramSink", "read_histograms"]
+__all__ = ["HistogramSink", "load_merged", "read_histograms"]
 
 _FORMAT = "km3gpu histograms of a chunk"
 
@@ -212,15 +212,26 @@ def read_histograms(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     bh = extras.require("boost_histogram", "hist")
     serialization = extras.require("boost_histogram.serialization", "hist")
-    data = _loaded(Path(path))
-    if data.get("format") == _FORMAT:
-        raise FormatError("histograms of one chunk", where=str(path), remedy="read the merged file")
     made = {}
-    for name, entry in data.items():
+    for name, entry in load_merged(Path(path)).items():
         storage = {k: v if k == "type" else np.asarray(v) for k, v in entry["storage"].items()}
         axes = [{k: np.asarray(v) if k == "edges" else v for k, v in a.items()} for a in entry["axes"]]
         made[name] = bh.Histogram(serialization.from_uhi({**entry, "storage": storage, "axes": axes}))
     return made
+
+
+def load_merged(path: Path) -> dict[str, Any]:
+    """Give the merged file of a histogram sink, as it stands in JSON: a histogram by name.
+
+    Raises
+    ------
+    InputNotFoundError, FormatError
+        No such file, or no merged file of histograms.
+    """
+    data = _loaded(path)
+    if data.get("format") == _FORMAT:
+        raise FormatError("histograms of one chunk", where=str(path), remedy="read the merged file")
+    return data
 
 
 def _loaded(path: Path) -> dict[str, Any]:
@@ -228,7 +239,9 @@ def _loaded(path: Path) -> dict[str, Any]:
         data = json.loads(path.read_bytes())
         if isinstance(data, dict) and (data.get("format") == _FORMAT or _is_uhi(data)):
             return data
-    except ValueError:
+    except FileNotFoundError:
+        raise InputNotFoundError(f"no file {str(path)!r}", remedy="check the path") from None
+    except (ValueError, IsADirectoryError):
         pass
     raise FormatError("no file of histograms", where=str(path), remedy="give the .hist.json file of a run")
 

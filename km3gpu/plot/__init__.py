@@ -19,6 +19,7 @@ _LATER = {
     "Points": "sky",
     "Region": "sky",
     "coincidence_map": "coincidences",
+    "histogram_panels": "histograms",
     "rate_map": "rates",
     "shadow_map": "sky_curves",
     "sky_map": "sky",
