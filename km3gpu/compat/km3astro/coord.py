@@ -11,17 +11,13 @@ from typing import Any
 
 import astropy.units as u
 import numpy as np
-from astropy.coordinates import ICRS, AltAz, Angle, SkyCoord, get_body, get_sun
+from astropy.coordinates import ICRS, AltAz, Angle, SkyCoord
 from astropy.time import Time
 
-from km3gpu.astro.bodies import body_to_local
 from km3gpu.astro.frames import site_at
-from km3gpu.astro.horizontal import local_to_horizontal
-from km3gpu.astro.times import utc_ns
+from km3gpu.compat.km3astro.bodies import Moon, Sun, gc_in_local, local_frame, moon_local, sun_local
 from km3gpu.compat.km3astro.frame import UTM, ParticleFrame, convergence_angle, get_location
 from km3gpu.compat.km3astro.random import random_azimuth, random_date
-from km3gpu.compat.km3astro.sources import GALACTIC_CENTER
-from km3gpu.compat.km3astro.time import np_to_astrotime
 from km3gpu.errors import ConfigError, KernelError, UnknownNameError
 from km3gpu.extras import require
 
@@ -99,21 +95,6 @@ def source_to_neutrino_direction(azimuth: Any, zenith: Any, radian: bool = True)
     return (azimuth - half) % (2 * half), half - zenith
 
 
-def Sun(time: Any) -> SkyCoord:
-    """Give the Sun as seen from the Earth's centre, at an astropy or numpy time."""
-    return get_sun(_time(time))
-
-
-def Moon(time: Any) -> SkyCoord:
-    """Give the Moon as seen from the Earth's centre, at an astropy or numpy time."""
-    return get_body("moon", _time(time))
-
-
-def local_frame(time: Any, location: str) -> AltAz:
-    """Give the horizontal frame of a detector."""
-    return AltAz(obstime=_time(time), location=get_location(location))
-
-
 def local_event(
     theta: Any, phi: Any, time: Any, location: str, radian: bool = True, **kwargs: Any
 ) -> SkyCoord:
@@ -138,21 +119,6 @@ def local_event(
     true_azimuth = (np.pi / 2 - azimuth + site.convergence) % (2 * np.pi)
     frame = local_frame(time, location)
     return SkyCoord(alt=(np.pi / 2 - zenith) * u.rad, az=true_azimuth * u.rad, frame=frame, **kwargs)
-
-
-def sun_local(time: Any, loc: str) -> SkyCoord:
-    """Give the Sun as the detector sees it (topocentric)."""
-    return _body_local("sun", time, loc)
-
-
-def moon_local(time: Any, loc: str) -> SkyCoord:
-    """Give the Moon as the detector sees it (topocentric)."""
-    return _body_local("moon", time, loc)
-
-
-def gc_in_local(time: Any, loc: str) -> SkyCoord:
-    """Give the Galactic centre as the detector sees it."""
-    return GALACTIC_CENTER.transform_to(local_frame(time, loc))
 
 
 class Event:
@@ -284,18 +250,6 @@ def events_of(table: Any, frame: str, detector: str = "antares") -> SkyCoord:
             raise UnknownNameError.of("column", name, map(str, table), where="the table of events")
     columns = [table[name].to_list() for name in names]
     return build_event(frame, *columns, "deg", detector)
-
-
-def _time(time: Any) -> Time:
-    return time if isinstance(time, Time) else np_to_astrotime(time)
-
-
-def _body_local(body: str, time: Any, location: str) -> SkyCoord:
-    frame = local_frame(time, location)
-    site = site_at(frame.location)
-    dx, dy, dz = body_to_local(body, utc_ns(frame.obstime), site)
-    azimuth, altitude = local_to_horizontal(dx, dy, dz, site)
-    return SkyCoord(az=azimuth * u.rad, alt=altitude * u.rad, frame=frame)
 
 
 def _angle(value: Any, unit_of_text: Any) -> Angle:
