@@ -8,10 +8,11 @@ from functools import cached_property
 import numpy as np
 
 from km3gpu.errors import FormatError, UnknownNameError
+from km3gpu.io.basketplaces import Baskets, Places
 from km3gpu.io.cursor import UnreadableError
 from km3gpu.io.rootfile import Key, RootFile
 from km3gpu.io.streamers import Streamers, streamers
-from km3gpu.io.treerecord import Baskets, Leaf, Node, Places, parse_entries, parse_tree
+from km3gpu.io.treerecord import Leaf, Node, parse_entries, parse_tree
 
 __all__ = ["Branch", "Tree", "count_entries", "read_tree"]
 

@@ -10,10 +10,10 @@ import pytest
 import uproot
 
 from km3gpu.errors import FormatError
+from km3gpu.io.basketplaces import Places, read_embedded
 from km3gpu.io.baskets import basket_range, claimed_bytes, entry_bytes, read_basket
 from km3gpu.io.cursor import Cursor
 from km3gpu.io.roottree import Branch
-from km3gpu.io.treerecord import Places, _basket
 from tests.io.trees import open_tree, write_jagged
 
 LARGE = "offline/mcv5.11r2.gsg_muonCChigherE-CC_50-5000GeV.km3_AAv1.jterbr00004695.jchain.aanet.498.root"
@@ -43,7 +43,7 @@ def test_baskets_inside_the_trees_record(jagged):
     first = [b"abc", b"defgh", b"", b"i"] if jagged else [b"abcd", b"efgh"]
     second = [b"zz", b""] if jagged else [b"ijkl"]
     records = [(len(e), embedded_record(e, jagged=jagged) + b"what comes after") for e in (first, second)]
-    assert [_basket(Cursor(b"??" + r, 2))[0] for _, r in records] == [len(first), len(second)]
+    assert [read_embedded(Cursor(b"??" + r, 2))[0] for _, r in records] == [len(first), len(second)]
     branch = embedded_branch(records)
     assert branch.entries.tolist() == [0, len(first), len(first) + len(second)]
 
