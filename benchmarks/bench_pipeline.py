@@ -19,9 +19,7 @@ from benchmarks.pipeline_jobs import (
     BARE,
     COMPUTE,
     DEMO,
-    EVERYTHING,
     FILES,
-    LARGE,
     ONLINE,
     copies,
     good,
@@ -29,6 +27,7 @@ from benchmarks.pipeline_jobs import (
     recipe,
     task_of,
 )
+from benchmarks.pipeline_memory import memory
 from benchmarks.pipeline_peer import beside_km3pipe
 from km3gpu.io import read_origin
 from km3gpu.kernels import threads
@@ -44,7 +43,6 @@ from km3gpu.pipeline.task import part_name
 # what a building block records in a year (KM3NeT web pages: 25 Gb/s, reduced by 10^4)
 BLOCK_YEAR = 10e12
 CHUNK = 64e6
-BASE, PER_CHUNK = 350.0, 2.5  # MB of a worker, and for each MB of its chunk
 
 
 def run(quick: bool) -> list[Row]:
@@ -56,7 +54,7 @@ def run(quick: bool) -> list[Row]:
             _scheduler(folder / "scheduler", 500 if quick else 5000),
             _distributed(folder / "distributed", 40 if quick else 400),
             _resume(folder / "resume", 2000 if quick else 100_000),
-            *_memory(folder / "memory", quick),
+            *memory(folder / "memory", quick),
         ]
         scaling, per_byte = _scaling(folder / "scaling", quick)
         rows += [*scaling, *beside_km3pipe(folder / "km3pipe", quick)]
@@ -209,32 +207,6 @@ def _resume(folder: Path, n: int) -> Row:
 
 
 # -- jobs of a minute ------------------------------------------------------------
-def _memory(folder: Path, quick: bool) -> list[Row]:
-    """Take the peak of one single-threaded worker beside what its largest chunk holds."""
-    rows = []
-    jobs = {
-        "demo plan": (DEMO, ONLINE, "64 MB"),
-        "all columns, 64 MB": (EVERYTHING, LARGE, "64 MB"),
-        "all columns, 16 MB": (EVERYTHING, LARGE, "16 MB"),
-    }
-    for i, (name, (text, path, size)) in enumerate(jobs.items()):
-        pattern = copies(path, 2 if quick else 6, folder / f"in{i}")
-        made = recipe(text, folder, files=pattern)
-        settings: dict[str, Any] = {"chunk": size, "runner": "processes", "workers": 1, "threads": 1}
-        result = run_plan(made, out=folder / f"out{i}", merge=False, show=False, **settings)
-        peak = max(r.peak_memory for r in result.receipts) / 1e6
-        chunk = read_origin(result.plan.chunks[0].origin, backend="cpu")
-        read = largest = chunk.nbytes / 1e6
-        for stage in made.stages:
-            chunk = stage(chunk)
-            largest = max(largest, chunk.nbytes / 1e6)
-        note = f"350 MB + 2.5 x chunk, {read:.1f} MB as read, {largest:.1f} MB at its largest"
-        limit = BASE + PER_CHUNK * largest
-        rows.append(Row(f"peak of a worker, {name}", peak, "MB", limit=limit, sense="at most", note=note))
-        shutil.rmtree(folder)
-    return rows
-
-
 def _scaling(folder: Path, quick: bool) -> tuple[list[Row], float]:
     """Run the same job with one worker process and with two."""
     rows = []

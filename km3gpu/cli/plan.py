@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from km3gpu.pipeline import Plan, Recipe
     from km3gpu.pipeline.footprint import Step
 
-__all__ = ["register"]
+__all__ = ["register", "worker"]
 
 
 def register(app: typer.Typer) -> None:
@@ -73,7 +73,7 @@ def _plain(recipe: Recipe, plan: Plan) -> dict[str, Any]:
         "run": asdict(recipe.run),
         "origins": dict(recipe.origins),
         "runs": livetimes(plan, {}),
-        "memory_per_worker": _worker(recipe, plan, max(sizes)),
+        "memory_per_worker": worker(recipe, plan, max(sizes)),
         "memory_steps": [s._asdict() for s in _footprint(recipe, plan)],
         "chunks": [
             {"id": c.id, "path": c.origin.path, "entries": [c.origin.start, c.origin.stop], "bytes": n}
@@ -93,7 +93,7 @@ def _footprint(recipe: Recipe, plan: Plan) -> tuple[Step, ...]:
     return footprint(recipe.stages, plan.chunks[0].origin.kind, columns)
 
 
-def _worker(recipe: Recipe, plan: Plan, largest: int) -> float:
+def worker(recipe: Recipe, plan: Plan, largest: int) -> float:
     """Estimate the resident memory of a worker, in bytes, from its largest chunk."""
     from km3gpu.pipeline.footprint import worker_memory
 
@@ -153,7 +153,7 @@ def _tables(recipe: Recipe, plan: Plan, every: bool) -> list[Any]:
                 ("chunks", f"{len(plan.chunks):,} of {min(counts):,} to {max(counts):,} events"),
                 ("events", f"{plan.n_events:,}"),
                 ("size", f"{bytes_text(statistics.median(sizes))} each, {bytes_text(sum(sizes))} in all"),
-                ("memory", f"about {bytes_text(_worker(recipe, plan, max(sizes)))} for each worker"),
+                ("memory", f"about {bytes_text(worker(recipe, plan, max(sizes)))} for each worker"),
                 ("workers", f"{recipe.run.workers} ({recipe.origins.get('run.workers', 'default')})"),
             ],
         ),

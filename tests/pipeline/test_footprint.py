@@ -151,7 +151,7 @@ def test_chunks_fit_beside_what_workers_hold(
 
 def test_workers_without_room_for_a_chunk(recipe: Path) -> None:
     made = read_recipe(recipe, run={"backend": "cpu", "workers": 2, "memory": "250 MB"}, environment={})
-    with pytest.raises(BackendError, match="memory = '250 MB' is too little for 2 chunks .* 235 MB"):
+    with pytest.raises(BackendError, match=r"memory = '250 MB' is too little for 2 chunks .* 235 MB"):
         auto_chunk(made, "daq", COLUMNS)
 
 
