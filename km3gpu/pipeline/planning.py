@@ -24,7 +24,7 @@ from km3gpu.pipeline.recipe import Recipe
 from km3gpu.pipeline.rehearsal import rehearse
 from km3gpu.pipeline.settings import SourceSettings
 from km3gpu.pipeline.tags import tagged
-from km3gpu.pipeline.variants import files_of, resolve, runs_of
+from km3gpu.pipeline.variants import files_of, resolve, runs_of, totalled
 from km3gpu.stages.runs import Runs
 from km3gpu.stages.stage import needed
 
@@ -76,6 +76,11 @@ def make_plan(recipe: Recipe, files: Iterable[str] | None = None) -> Plan:
     with ThreadPoolExecutor(8) as pool:  # hashing lets go of the GIL
         data = list(pool.map(lambda p: _look(p, recipe, paths[p]), paths))
     _check_alike([i for i, _, _ in data], [c for _, c, _ in data])
+    sums = totalled(recipe.stages, [(i.label, i.files) for i, _, _ in data])
+    data = [
+        (replace(i, files=files, history=recipe.history_of(i.label, files)), columns, origins)
+        for (i, columns, origins), files in zip(data, sums, strict=True)
+    ]
     if first := next((o[0] for _, _, o in data if o), None):
         rehearse(recipe, first, data[0][1])
     for sink in recipe.sinks:  # before anything runs: inputs that one output cannot tell apart

@@ -5,13 +5,14 @@ A table (see `km3gpu.detector.calibration_table`) takes the place of a file:
 each input by its run, time and detector, so that the chunks of an input know
 the one file that they rest on: a new line in the table makes no old chunk new.
 A run list (see `km3gpu.stages.runs`) is resolved likewise, to what it says of the
-runs of the input.
+runs of the input, and so are numbers of the header (`km3gpu.stages.header`).
 """
 
 from __future__ import annotations
 
 import dataclasses
 import functools
+import json
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,10 +22,11 @@ from km3gpu.detector.calibration_table import PARAMETERS, CalibrationTable, is_t
 from km3gpu.errors import ConfigError
 from km3gpu.extras import resolve_path
 from km3gpu.io.source import Source
+from km3gpu.stages.header import Header
 from km3gpu.stages.runs import Run, Runs, extracted
 from km3gpu.stages.stage import Stage
 
-__all__ = ["Files", "files_of", "resolve", "runs_of", "tables_of", "varied"]
+__all__ = ["Files", "files_of", "resolve", "runs_of", "tables_of", "totalled", "varied"]
 
 Files = tuple[tuple[int, str, str | None], ...]
 """Position of a stage, name of its parameter, what to take: a file of a table, or runs of a run list."""
@@ -66,10 +68,14 @@ def resolve(stages: Sequence[Stage], source: Source) -> Files:
     """
     tables = tables_of(stages)
     lists = [(n, stage) for n, stage in enumerate(stages) if isinstance(stage, Runs)]
+    made: list[tuple[int, str, str | None]] = [
+        (n, "values", stage.extract(source.header, source.paths[0]))
+        for n, stage in enumerate(stages)
+        if isinstance(stage, Header) and not stage.values
+    ]
     if not (tables or lists) or source.n_events == 0:
-        return ()
+        return tuple(made)
     facts = _facts(source)
-    made: list[tuple[int, str, str | None]] = []
     for n, stage in lists:
         numbers = [(about.get("det_id"), about.get("run")) for about in facts]
         made.append((n, "file", stage.extract((d, r) for d, r in numbers if r is not None)))
@@ -112,7 +118,40 @@ def runs_of(files: Files) -> dict[tuple[int | None, int], Run]:
 
 def files_of(files: Files) -> list[str]:
     """Give the files that tables gave."""
-    return [value for _, _, value in files if value is not None and not extracted(value)]
+    return [value for _, name, value in files if value is not None and name in PARAMETERS]
+
+
+def totalled(stages: Sequence[Stage], inputs: Sequence[tuple[str, Files]]) -> list[Files]:
+    """Put sums over the inputs of a label in the place of numbers of headers, where they are asked for.
+
+    Parameters
+    ----------
+    stages : sequence of Stage
+    inputs : sequence of (str, Files)
+        Label of each input, and what `resolve` gave.
+
+    Returns
+    -------
+    list of Files
+        In the order of the inputs.
+    """
+    sums: dict[tuple[str, int, str], float] = {}
+    for label, files in inputs:
+        for n, _, value in files:
+            stage = stages[n]
+            for column in stage.total if isinstance(stage, Header) else ():
+                sums[label, n, column] = sums.get((label, n, column), 0.0) + json.loads(value or "")[column]
+    made = []
+    for label, files in inputs:
+        own: list[tuple[int, str, str | None]] = []
+        for n, name, value in files:
+            if isinstance(stages[n], Header):
+                numbers = json.loads(value or "")
+                numbers |= {c: sums[label, n, c] for c in numbers if (label, n, c) in sums}
+                value = json.dumps(numbers, sort_keys=True)
+            own.append((n, name, value))
+        made.append(tuple(own))
+    return made
 
 
 def _facts(source: Source) -> list[dict[str, int | None]]:

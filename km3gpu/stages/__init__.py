@@ -18,6 +18,7 @@ from km3gpu.stages.deduplicate import Deduplicate, deduplicate
 from km3gpu.stages.event_builder import EventBuilder
 from km3gpu.stages.flag import Flag, flag
 from km3gpu.stages.function import Function
+from km3gpu.stages.header import Header, header
 from km3gpu.stages.healpix import Healpix, healpix
 from km3gpu.stages.light_select import LightSelect, light_select
 from km3gpu.stages.livetime import Livetime, livetime
@@ -53,6 +54,7 @@ __all__ = [
     "EventBuilder",
     "Flag",
     "Function",
+    "Header",
     "Healpix",
     "Isolated",
     "LightSelect",
@@ -84,6 +86,7 @@ __all__ = [
     "date",
     "deduplicate",
     "flag",
+    "header",
     "healpix",
     "isolated",
     "known",
