@@ -9,16 +9,15 @@ ROOT files, under the names of the same trees.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from km3gpu.backend import Backend
 from km3gpu.definitions import DaqDataType
-from km3gpu.errors import FormatError, UnknownNameError
+from km3gpu.errors import FormatError
 from km3gpu.io.daqmessages import COLUMNS, HEADER, PARSERS, joined
-from km3gpu.io.dataset import Dataset, Wanted
+from km3gpu.io.dataset import Wanted
 from km3gpu.io.filebytes import map_file
+from km3gpu.io.manydatasets import ManyDatasets
 from km3gpu.io.timeslices import TREES as TIMESLICES
 from km3gpu.table import Table, counts_to_offsets
 
@@ -45,7 +44,7 @@ def is_dump(head: bytes) -> bool:
     return int(kind) in set(_TREES) and length > _PREAMBLE + HEADER.itemsize
 
 
-class DumpFile:
+class DumpFile(ManyDatasets):
     """A file of DAQ messages, sorted by what they are.
 
     Parameters
@@ -59,8 +58,6 @@ class DumpFile:
         A message does not end where the next begins, or is not of the DAQ.
     """
 
-    uuid = ""
-
     def __init__(self, path: str) -> None:
         self.path = path
         self._data = map_file(path)
@@ -70,10 +67,9 @@ class DumpFile:
             kind, length = self._message(at)
             places.setdefault(_TREES[kind], []).append((at + _PREAMBLE, at + length, _VERSIONS.get(kind, 1)))
             at += length
-        self.names = [n for n in _TREES.values() if n in places]
-        self._datasets: dict[str, Dataset] = {
-            name: _Messages(path, name, self._data, places[name]) for name in self.names
-        }
+        # events, timeslices, summary slices: the first is what is read where nobody says which
+        names = [n for n in _TREES.values() if n in places]
+        super().__init__(path, {n: _Messages(path, n, self._data, places[n]) for n in names})
 
     def _message(self, at: int) -> tuple[DaqDataType, int]:
         if at + _PREAMBLE > len(self._data):
@@ -87,28 +83,6 @@ class DumpFile:
 
     def _wrong(self, at: int, what: str) -> FormatError:
         return FormatError(f"the message at byte {at} {what}", where=self.path, remedy="dump it again")
-
-    def dataset(self, name: str) -> Dataset:
-        """Give the messages of one kind, by the name that their tree has in ROOT files."""
-        if name not in self._datasets:
-            raise UnknownNameError.of("tree", name, self.names, where=self.path)
-        return self._datasets[name]
-
-    def default(self) -> str:
-        """Give the first kind that the file has: events, timeslices, summary slices."""
-        return self.names[0]
-
-    def counts(self) -> dict[str, int]:
-        """Give the number of messages of each kind."""
-        return {n: d.n_entries for n, d in self._datasets.items()}
-
-    def header(self) -> None:
-        """Give no header: the DAQ sends none."""
-        return
-
-    def meta(self) -> list[dict[str, Any]]:
-        """Give no META of Jpp."""
-        return []
 
 
 class _Messages:

@@ -6,14 +6,15 @@ four letters for its kind; the rest is big-endian.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
 from km3gpu.backend import Backend
-from km3gpu.errors import FormatError, UnknownNameError
+from km3gpu.errors import FormatError
 from km3gpu.io.dataset import Dataset, Wanted
 from km3gpu.io.filebytes import map_file
+from km3gpu.io.manydatasets import ManyDatasets
 from km3gpu.table import Table, counts_to_offsets
 
 __all__ = ["DatagramFile", "is_datagrams"]
@@ -55,7 +56,7 @@ def is_datagrams(head: bytes) -> bool:
     return head[_LENGTH : _LENGTH + 4] in _TAGS
 
 
-class DatagramFile:
+class DatagramFile(ManyDatasets):
     """A file of datagrams of one or both kinds.
 
     Parameters
@@ -69,10 +70,7 @@ class DatagramFile:
         A datagram is of another kind, or does not end where the next begins.
     """
 
-    uuid = ""
-
     def __init__(self, path: str) -> None:
-        self.path = path
         data = map_file(path)
         places: dict[str, list[tuple[int, int]]] = {}
         at = 0
@@ -88,34 +86,8 @@ class DatagramFile:
             at += _LENGTH
             places.setdefault(tag, []).append((at, at + length))
             at += length
-        self.names = list(places)
-        self._datasets: dict[str, Dataset] = {}
-        if "TTDC" in places:
-            self._datasets["TTDC"] = _Hits(path, "TTDC", data, places["TTDC"])
-        if "TMCH" in places:
-            self._datasets["TMCH"] = _Monitoring(path, "TMCH", data, places["TMCH"])
-
-    def dataset(self, name: str) -> Dataset:
-        """Give the datagrams of one kind, ``"TTDC"`` or ``"TMCH"``."""
-        if name not in self._datasets:
-            raise UnknownNameError.of("tree", name, self.names, where=self.path)
-        return self._datasets[name]
-
-    def default(self) -> str:
-        """Give the kind of the first datagram."""
-        return self.names[0]
-
-    def counts(self) -> dict[str, int]:
-        """Give the number of datagrams of each kind."""
-        return {n: d.n_entries for n, d in self._datasets.items()}
-
-    def header(self) -> None:
-        """Give no header."""
-        return
-
-    def meta(self) -> list[dict[str, Any]]:
-        """Give no META of Jpp."""
-        return []
+        kinds: dict[str, Callable[..., Dataset]] = {"TTDC": _Hits, "TMCH": _Monitoring}
+        super().__init__(path, {tag: kinds[tag](path, tag, data, where) for tag, where in places.items()})
 
 
 class _Datagrams:
