@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from km3gpu.pipeline.planning import make_plan
     from km3gpu.pipeline.receipt import Receipt
     from km3gpu.pipeline.recipe import Recipe, read_recipe
-    from km3gpu.pipeline.session import RunResult
+    from km3gpu.pipeline.result import RunResult
     from km3gpu.pipeline.start import resume, run
     from km3gpu.pipeline.task import Task, run_chunk
 
@@ -23,7 +23,7 @@ _MODULES = {
     "Plan": "plan",
     "Receipt": "receipt",
     "Recipe": "recipe",
-    "RunResult": "session",
+    "RunResult": "result",
     "Task": "task",
     "foresee": "foresee",
     "make_plan": "planning",

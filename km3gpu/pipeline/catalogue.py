@@ -8,11 +8,10 @@ holds is in the records of the runs, from which `km3gpu.pipeline.indexing` makes
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import sqlite3
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,12 +19,11 @@ from typing import Any
 from km3gpu.errors import FormatError, InputNotFoundError
 from km3gpu.io.filebytes import is_url
 
-__all__ = ["Catalogue", "Entry", "Use", "enter", "located", "place"]
+__all__ = ["Catalogue", "Entry", "Use", "located", "place"]
 
 VERSION = 1
 VARIABLE = "KM3GPU_CATALOGUE"
-_PATIENCE = 10.0  # seconds to wait for another run that writes
-_SHORT = 1.0  # the same where there will be another time
+PATIENCE = 10.0  # seconds to wait for another run that writes
 
 _SCHEMA = """
 CREATE TABLE runs (
@@ -148,7 +146,7 @@ class Catalogue:
         It is no catalogue, of another version, damaged, or cannot be written.
     """
 
-    def __init__(self, path: Path, *, make: bool = False, patience: float = _PATIENCE) -> None:
+    def __init__(self, path: Path, *, make: bool = False, patience: float = PATIENCE) -> None:
         self.path = path
         if path.is_dir():
             raise FormatError(f"{str(path)!r} is a directory", remedy="name a file, which need not be there")
@@ -280,32 +278,3 @@ class Catalogue:
 def located(path: str) -> str:
     """Give the one path under which the catalogue knows a file: without links; a URL as it is."""
     return path if is_url(path) else str(Path(path).expanduser().resolve())
-
-
-def enter(setting: str | None, make: Callable[[], Entry], *, once: bool = False, again: bool = False) -> None:
-    """Enter a run into the catalogue; where that cannot be done, say so in one line and go on.
-
-    Parameters
-    ----------
-    setting : str, optional
-        As for `place`.
-    make : callable
-        Gives the entry.
-    once : bool
-        Leave a run that the catalogue knows as it is.
-    again : bool
-        The run will be entered once more, when it ends: no need to wait long, nor to say what is wrong.
-    """
-    try:
-        path = place(setting)
-        if path is None:
-            return
-        entry = make()
-        with Catalogue(path, make=True, patience=_SHORT if again else _PATIENCE) as catalogue:
-            if not (once and catalogue.knows(entry)):
-                catalogue.add(entry)
-    except Exception as error:  # whatever it is, the run is worth more than its entry
-        if again:
-            return
-        words = " ".join(str(error).split())
-        logging.getLogger("km3gpu").warning("km3gpu: the run is not in the catalogue: %s", words)

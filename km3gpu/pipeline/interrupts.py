@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 __all__ = ["Stop", "held", "watched"]
@@ -22,11 +22,14 @@ class Stop:
         Signals so far.
     name : str
         Name of the last one, ``"SIGINT"``.
+    tell : callable, optional
+        Called at once with what a signal will do.
     """
 
     def __init__(self) -> None:
         self.signals = 0
         self.name = ""
+        self.tell: Callable[[str], None] | None = None
 
     def __bool__(self) -> bool:
         return self.signals > 0
@@ -64,6 +67,9 @@ def watched() -> Iterator[Stop]:
         stop.name = signal.Signals(number).name
         if stop.signals > 2:
             raise KeyboardInterrupt
+        if stop.tell is not None:
+            ending = "ending the chunks in work, then stopping; once more: at once"
+            stop.tell(f"{stop.name}: {'stopping at once' if stop.at_once else ending}")
 
     before = {s: signal.signal(s, caught) for s in _SIGNALS}
     try:

@@ -28,6 +28,9 @@ class Progress(Protocol):
     def note(self, **facts: str) -> None:
         """Show something that stays: the address of a dashboard."""
 
+    def warn(self, words: str) -> None:
+        """Say at once what all should know, also from the handler of a signal."""
+
 
 class _Silent:
     def tell(self, receipt: Receipt) -> None:
@@ -38,6 +41,10 @@ class _Silent:
 
     def note(self, **facts: str) -> None:
         """Do nothing."""
+
+    def warn(self, words: str) -> None:
+        """Say it, in a log too."""
+        _at_once(f"km3gpu: {words}")
 
 
 class _Tally:
@@ -121,6 +128,10 @@ class _Lines:
     def note(self, **facts: str) -> None:
         self._write(event="note", **facts)
 
+    def warn(self, words: str) -> None:
+        if self._heard:
+            _at_once(json.dumps({"event": "warning", "what": words}))
+
     def end(self) -> None:
         t = self._tally
         self._write(event="ended", done=t.done, events=t.events, chunks=t.chunks, failed=t.failed)
@@ -162,6 +173,15 @@ class _Bar:
         for name, value in facts.items():
             self._bar.console.print(f"{name} {value}", highlight=False, markup=False)
 
+    def warn(self, words: str) -> None:
+        self._bar.console.print(words, highlight=False, markup=False)
+
+
+def _at_once(line: str) -> None:
+    """Write a line past all buffers: a signal may come in the middle of another line's."""
+    with contextlib.suppress(OSError):
+        os.write(2, f"{line}\n".encode())
+
 
 def short(n: float) -> str:
     """Write a rate with three digits and a letter: ``12.3k``, ``4.56M``."""
@@ -185,7 +205,7 @@ def progress(
         Ids of those that were done before.
     show : bool or str, optional
         True: a bar; None: a bar where stderr is a terminal; ``"json"``: JSON
-        lines on stderr, ``began``, one ``chunk`` for each, ``step``, ``note``, ``ended``.
+        lines on stderr, ``began``, one ``chunk`` for each, ``step``, ``note``, ``warning``, ``ended``.
     """
     every = sum(c.origin.n_entries for c in chunks)
     before = sum(c.origin.n_entries for c in chunks if c.id in done)

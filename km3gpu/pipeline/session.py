@@ -7,69 +7,30 @@ import sys
 import time
 import uuid
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from km3gpu.errors import InterruptedRunError, Km3GpuError, RunFailedError
-from km3gpu.pipeline import catalogue, environment, provenance
+from km3gpu.pipeline import environment, provenance
 from km3gpu.pipeline.driver import Driver, fatal_error
+from km3gpu.pipeline.entering import enter, entry
 from km3gpu.pipeline.faults import classify, fault_of
 from km3gpu.pipeline.interrupts import Stop, watched
 from km3gpu.pipeline.journal import Journal
-from km3gpu.pipeline.longjson import pieces
-from km3gpu.pipeline.memory import give_back, peak
-from km3gpu.pipeline.merge import agrees, damaged, merge
+from km3gpu.pipeline.merge import damaged
 from km3gpu.pipeline.outcome import Runner
+from km3gpu.pipeline.outputs import put_together
 from km3gpu.pipeline.plan import Plan
 from km3gpu.pipeline.progress import Progress, progress
-from km3gpu.pipeline.receipt import Output, Receipt, Total, total
+from km3gpu.pipeline.receipt import Output, Receipt
 from km3gpu.pipeline.recipe import Recipe
 from km3gpu.pipeline.reread import distrust
-from km3gpu.pipeline.rundir import RunDirectory, write_atomically
+from km3gpu.pipeline.result import RunResult, failed, result_of
+from km3gpu.pipeline.rundir import RunDirectory
 from km3gpu.pipeline.runners import kernel_threads, make_runner
-from km3gpu.pipeline.tags import tagged
 
-__all__ = ["RunResult", "Session"]
-
-_MERGES = 2  # outputs put together at a time
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """What a run made.
-
-    Attributes
-    ----------
-    out : Path
-        Its directory.
-    plan : Plan
-    outputs : tuple of Path
-        The merged files, one for each sink.
-    receipts : tuple of Receipt
-        Of all chunks that are done, in the order of the plan.
-    failures : tuple of Receipt
-        Of the chunks that failed.
-    resumed : int
-        Chunks that an earlier session had done.
-    seconds : float
-        Wall time of this session.
-    total : Total
-        Sums over `receipts`.
-    provenance : Path
-        The record.
-    """
-
-    out: Path
-    plan: Plan
-    outputs: tuple[Path, ...]
-    receipts: tuple[Receipt, ...]
-    failures: tuple[Receipt, ...]
-    resumed: int
-    seconds: float
-    total: Total
-    provenance: Path
+__all__ = ["Session"]
 
 
 class Session:
@@ -122,6 +83,7 @@ class Session:
         error: Km3GpuError | None = None
         try:
             with watched() as stop, progress(self.chunks, self.state.done, show) as bar:
+                stop.tell = bar.warn
                 driver = self._make_chunks(memory, client, stop, bar)
                 outputs: list[Output] = []
                 if self.recipe.run.verify and not stop and driver.fatal is None:
@@ -133,7 +95,7 @@ class Session:
                 status = "interrupted"
                 error = InterruptedRunError(
                     f"stopped by {stop.name} with {self._left()} of {len(self.chunks)} chunks to do",
-                    remedy="run the same again to go on",
+                    remedy=f"run the same again, or `km3gpu resume {self.directory.path}`, to go on",
                 )
             elif driver.fatal is not None:
                 error = fatal_error(driver.fatal)
@@ -150,12 +112,14 @@ class Session:
         self._end(status, outputs, error)
         if error is not None and not self.directory.parts.is_dir():
             raise error  # the directory itself is gone: there is no place for a record
-        record = provenance.write(self.directory, self.plan, outputs)
+        provenance.write(self.directory, self.plan, outputs)
         if error is not None:
             raise error
-        result = self._result(outputs, resumed, record)
+        result = result_of(
+            self.directory.path, self.plan, outputs, self._done(), self._failures(), resumed, self.began
+        )
         if result.failures:
-            raise _failed(result)
+            raise failed(result)
         return result
 
     # -- steps ---------------------------------------------------------------
@@ -231,41 +195,15 @@ class Session:
         receipts = self._done()
         if not receipts:
             return []
-        if (there := self._merged(receipts)) is not None:
-            return there
-        outputs = []
-        place = (self.directory.parts, self.directory.path)
-        sources = [(i.path, i.label) for i in self.plan.inputs if i.role == "data"]
-        with ThreadPoolExecutor(_MERGES) as pool:  # copying, hashing and compressing let go of the GIL
-            merging = []
-            for sink in self.recipe.sinks:
-                for name, paths in tagged(sink.name, sources).items():
-                    some = [r for r in receipts if r.path in paths]
-                    if not some:
-                        continue
-                    missing = [r for r in self._failures() if r.path in paths]
-                    record = provenance.embedded(self.directory, self.plan, some, missing, paths)
-                    made = pool.submit(merge, sink, some, *place, record, self.recipe.stages, name)
-                    merging.append((f"{name}{sink.suffix}", made))
-            for name, made in merging:
-                if stop:
-                    pool.shutdown(cancel_futures=True)
-                    return []
-                bar.say(f"merging {name}")
-                outputs.append(made.result())
-                give_back()
-        manifest = {
-            "format": "km3gpu manifest",
-            "plan": self.plan.id,
-            "complete": not self._failures(),
-            "outputs": [asdict(o) for o in outputs],
-            "chunks": (
-                {"id": r.id, "n_out": r.n_out, "parts": [o.to_json() for o in r.outputs]} for r in receipts
-            ),
-            "missing": [{"id": r.id, "entries": list(r.entries), "path": r.path} for r in self._failures()],
-        }
-        write_atomically(self.directory.path / "manifest.json", pieces(manifest))
-        return outputs
+        return put_together(
+            self.plan,
+            self.recipe,
+            self.directory,
+            receipts,
+            self._failures(),
+            stop,
+            lambda n: bar.say(f"merging {n}"),
+        )
 
     def _end(self, status: str, outputs: Sequence[Output], error: BaseException | None) -> None:
         now = time.time()
@@ -289,36 +227,13 @@ class Session:
         share = self.share is not None
         if share and ended is not None:
             return
-
-        def entry() -> catalogue.Entry:
-            place = catalogue.located
-            folder = Path(place(str(self.directory.path)))
-            made = None if outputs is None else [("output", str(folder / o.name), o.digest) for o in outputs]
-            return catalogue.Entry(
-                str(folder),
-                self.plan.id,
-                self.plan.code,
-                status,
-                environment.worker_name(),
-                self.started,
-                ended,
-                tuple(catalogue.Use(i.role, place(i.path), i.digest) for i in self.plan.inputs),
-                None if made is None else tuple(catalogue.Use(*m) for m in made),
-            )
-
-        catalogue.enter(self.recipe.run.catalogue, entry, once=share, again=not share and ended is None)
-
-    def _merged(self, receipts: Sequence[Receipt]) -> list[Output] | None:
-        """Give the outputs of an earlier session where they are those of the same chunks, and whole."""
-        manifest = self.directory.manifest()
-        if manifest is None:
-            return None
-        outputs = self.directory.outputs()
-        same = manifest["plan"] == self.plan.id and [c["id"] for c in manifest["chunks"]] == [
-            r.id for r in receipts
-        ]
-        whole = all(agrees(self.directory.path / o.name, o) for o in outputs)
-        return outputs if same and whole else None
+        place = self.directory.path
+        enter(
+            self.recipe.run.catalogue,
+            lambda: entry(place, self.plan, status, self.started, ended, outputs),
+            once=share,
+            again=not share and ended is None,
+        )
 
     # -- what there is -------------------------------------------------------
     def _done(self) -> list[Receipt]:
@@ -326,39 +241,8 @@ class Session:
         return [done[leaf.id] for c in self.chunks for leaf in self.state.leaves(c) if leaf.id in done]
 
     def _failures(self) -> list[Receipt]:
-        failed = self.state.failed
-        return [failed[leaf.id] for c in self.chunks for leaf in self.state.leaves(c) if leaf.id in failed]
+        bad = self.state.failed
+        return [bad[leaf.id] for c in self.chunks for leaf in self.state.leaves(c) if leaf.id in bad]
 
     def _left(self) -> int:
         return sum(c.id not in self.state.done for c in self.chunks)
-
-    def _result(self, outputs: Sequence[Output], resumed: int, record: Path) -> RunResult:
-        receipts = tuple(self._done())
-        sums = total(receipts)
-        return RunResult(
-            self.directory.path,
-            self.plan,
-            tuple(self.directory.path / o.name for o in outputs),
-            receipts,
-            tuple(self._failures()),
-            resumed,
-            time.perf_counter() - self.began,
-            # the peak of a worker, or of this process, which put the parts together
-            replace(sums, peak_memory=max(sums.peak_memory, peak())),
-            record,
-        )
-
-
-def _failed(result: RunResult) -> Km3GpuError:
-    first = result.failures[0]
-    assert first.fault is not None
-    n, of = len(result.failures), len(result.failures) + len(result.receipts)
-    if not result.receipts:
-        return first.fault.raised()  # nothing came out at all: the fault itself is the news
-    error = RunFailedError(
-        f"{n} of {of} chunks failed, the first: {first.fault.message}",
-        where=str(result.out),
-        remedy=f"see `km3gpu failures {result.out}`; the others are in the output",
-    )
-    error.result = result  # type: ignore[attr-defined]
-    return error
