@@ -67,7 +67,7 @@ def opened(path: str) -> Iterator[h5py.File]:
             ) from error
         if "filter" in words or "plugin" in words:
             raise FormatError(
-                "a dataset is compressed with a filter (blosc, say) that h5py does not bring",
+                "a dataset is compressed with a filter that h5py does not bring",
                 where=path,
                 remedy="pip install hdf5plugin: it is found by itself",
             ) from error

@@ -19,6 +19,7 @@ import numpy as np
 from km3gpu import schema
 from km3gpu.backend import Backend
 from km3gpu.io.dataset import Wanted
+from km3gpu.io.hdf5_blosc import rows_of
 from km3gpu.io.hdf5file import opened
 from km3gpu.io.header import Header
 from km3gpu.io.km3places import Place, event_numbers, place_of
@@ -140,8 +141,8 @@ def _reader(node: Any, split: bool, rows: Any) -> Callable[[str], np.ndarray]:
 
 def _take(dataset: h5py.Dataset, rows: Any) -> np.ndarray:
     if isinstance(rows, slice):
-        return np.asarray(dataset[rows])
-    return np.asarray(np.asarray(dataset[()])[rows])
+        return rows_of(dataset, rows)
+    return np.asarray(rows_of(dataset)[rows])
 
 
 def as_declared(table: str, name: str, column: np.ndarray) -> np.ndarray:
@@ -163,7 +164,7 @@ def _header(file: h5py.File) -> Header | None:
     ):
         node = file.get(path)
         if isinstance(node, h5py.Dataset) and {name, value} <= set(node.dtype.names or ()):
-            return Header({str(_plain(r[name])): _values(str(_plain(r[value]))) for r in node[()]})
+            return Header({str(_plain(r[name])): _values(str(_plain(r[value]))) for r in rows_of(node)})
     return None
 
 

@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 
 from km3gpu.errors import FormatError
+from km3gpu.io.hdf5_blosc import rows_of
 
 __all__ = ["Place", "event_numbers", "has_event_tables", "place_of"]
 
@@ -95,20 +96,20 @@ def event_numbers(file: h5py.File) -> np.ndarray:
         if node is not None:
             key = next((k for k in _KEYS if k in (node.dtype.names or ())), None)
             if key is not None:
-                return np.asarray(node.fields(key)[()]).astype(np.int64)
+                return rows_of(node, field=key).astype(np.int64)
     keys: list[np.ndarray] = []
 
     def look_at(name: str, node: Any) -> None:
         found = next((k for k in _KEYS if k in (getattr(node, "dtype", np.dtype("u1")).names or ())), None)
         if found is not None and not name.startswith("_"):
-            keys.append(node.fields(found)[()].astype(np.int64))
+            keys.append(rows_of(node, field=found).astype(np.int64))
 
     file.visititems(look_at)
     return np.unique(np.concatenate([np.zeros(0, np.int64), *keys]))
 
 
 def _compound_place(path: str, node: h5py.Dataset, key: str, groups: np.ndarray) -> Place:
-    keys = node.fields(key)[()].astype(np.int64)
+    keys = rows_of(node, field=key).astype(np.int64)
     order = None
     if len(keys) and (keys[1:] < keys[:-1]).any():
         order = np.argsort(keys, kind="stable")
@@ -140,7 +141,7 @@ def _array_place(path: str, node: h5py.Dataset, groups: np.ndarray) -> Place:
 
 def _indexed(node: h5py.Dataset, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Read where the rows of each event begin and how many they are, and their order if they have another."""
-    indices = node[()]
+    indices = rows_of(node)
     starts, counts = indices["index"].astype(np.int64), indices["n_items"].astype(np.int64)
     if len(starts) != len(groups):
         raise FormatError(
