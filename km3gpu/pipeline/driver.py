@@ -136,7 +136,7 @@ class Driver:
             words = (
                 f"the output directory {str(self.directory.path)!r} was removed while the run wrote into it"
             )
-            fault = Fault("setup", "RunFailedError", words)
+            fault = Fault("setup", "Km3GpuError", words)
         if fault.kind in ("disk", "setup"):
             self.fatal = self.fatal or fault
         elif fault.kind == "io" and task.attempt < _TRIES:

@@ -8,7 +8,8 @@ kind       an example                                                  the run
 ``io``     a network file system hiccups                               tries once more
 ``memory`` the chunk does not fit, or its worker was killed            splits it in two
 ``disk``   no space left where the output goes                         stops at once
-``setup``  the plan, the calibration's file or the device is wrong     stops at once
+``setup``  the plan, the calibration's file or the device is wrong,    stops at once
+           or something may not be read or written
 ``data``   bytes that do not decode, hits that no detector has         quarantines the chunk
 =========  ==========================================================  ===================
 """
@@ -27,6 +28,7 @@ __all__ = ["KINDS", "Fault", "classify", "fault_of"]
 KINDS = ("io", "memory", "disk", "setup", "data")
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}  # no use in trying again, or another chunk
 _SETUP = (
     errors.ConfigError,
     errors.BackendError,
@@ -66,6 +68,8 @@ class Fault:
     def raised(self) -> errors.Km3GpuError:
         """Give an exception of the same class and words, for the caller of the run."""
         cls: Any = getattr(errors, self.type, None)
+        if cls is None and self.kind == "setup":
+            return errors.Km3GpuError(self.message, remedy="put it right, then run the same again")
         if cls is None:
             return errors.RunFailedError(f"no chunk could be made, the first fault: {self.message}")
         return cls(self.message)  # type: ignore[no-any-return]
@@ -85,7 +89,7 @@ def classify(error: BaseException) -> str:
         return "memory"
     if isinstance(error, errors.InputNotFoundError) and _of_the_network(error.__cause__):
         return "io"
-    if isinstance(error, _SETUP):
+    if isinstance(error, _SETUP) or getattr(error, "errno", None) in _FORBIDDEN:
         return "setup"
     if isinstance(error, OSError | TimeoutError) and not isinstance(error, errors.Km3GpuError):
         return "io"
@@ -93,7 +97,7 @@ def classify(error: BaseException) -> str:
 
 
 def _of_the_network(cause: BaseException | None) -> bool:
-    return isinstance(cause, OSError) and not isinstance(cause, FileNotFoundError)
+    return isinstance(cause, OSError) and not isinstance(cause, FileNotFoundError | PermissionError)
 
 
 def fault_of(error: BaseException) -> Fault:

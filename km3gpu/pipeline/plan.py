@@ -257,7 +257,8 @@ def check_input(known: Input, *, verify: bool = False) -> None:
     """
     if not is_url(known.path) and not Path(known.path).exists():
         raise InputNotFoundError(
-            f"input {known.path!r} is gone", remedy="bring it back, or plan again"
+            f"input {known.path!r} is gone",
+            remedy="bring it back, or give `km3gpu run` its new place: what is done is kept",
         ) from None
     _, size, written = file_mark(known.path)
     by_content = known.digest.startswith("sha256:")

@@ -41,6 +41,8 @@ class OutOfMemoryError(Exception):
         (MemoryError(), "memory"),
         (OutOfMemoryError(), "memory"),
         (OSError(errno.EIO, "io"), "io"),
+        (PermissionError(errno.EACCES, "no"), "setup"),
+        (OSError(errno.EROFS, "read-only"), "setup"),
         (TimeoutError(), "io"),
         (ConnectionResetError(), "io"),
         (errors.ConfigError("x"), "setup"),
@@ -206,6 +208,36 @@ def test_nothing_unfinished_is_left(tmp_path: Path, odd: PlanMaker) -> None:
 
 
 # -- the output directory ------------------------------------------------------
+def test_parts_that_may_not_be_written_stop_the_run(tmp_path: Path, odd: PlanMaker) -> None:
+    run(odd(), out=tmp_path / "out", part="1/5")
+    parts = tmp_path / "out" / "parts"
+    parts.chmod(0o555)
+    code = f"from km3gpu.pipeline import run; run({str(odd())!r}, out={str(tmp_path / 'out')!r})"
+    command = [sys.executable, "-c", code]
+    if os.geteuid() == 0:  # who may do all, unless he gives that up
+        drop = "-dac_override,-dac_read_search"
+        command = ["setpriv", f"--bounding-set={drop}", f"--inh-caps={drop}", *command]
+    done = subprocess.run(command, capture_output=True, text=True)
+    parts.chmod(0o755)
+    assert "Km3GpuError: PermissionError: [Errno 13] Permission denied" in done.stderr
+    assert "put it right, then run the same again" in done.stderr
+    record = provenance.read(tmp_path / "out")
+    assert (record["status"], len(record["failures"])) == ("failed", 1)  # the others were not tried
+    assert resume(tmp_path / "out").resumed == 2
+
+
+def test_inputs_that_were_moved(tmp_path: Path, odd: PlanMaker, data: Path) -> None:
+    here = tmp_path / "run.root"
+    shutil.copy(data / "online/muon_cc_daqevents.root", here)
+    run(odd(), [here], out=tmp_path / "out", part="1/2")
+    there = here.rename(tmp_path / "moved.root")
+    with pytest.raises(
+        errors.InputNotFoundError, match="is gone; bring it back, or give `km3gpu run` its new"
+    ):
+        resume(tmp_path / "out")
+    assert run(odd(), [there], out=tmp_path / "out").resumed == 5
+
+
 def test_two_runs_into_one_directory(tmp_path: Path, odd: PlanMaker) -> None:
     run(odd(), out=tmp_path / "out", merge=False)
     before = sorted(p.name for p in (tmp_path / "out").rglob("*"))
