@@ -16,6 +16,7 @@ import numpy as np
 
 from km3gpu import backend as _backend
 from km3gpu.errors import FormatError, UnknownNameError
+from km3gpu.offsets import counts_to_offsets
 
 __all__ = ["UNIT", "Column", "Ragged", "Table", "counts_to_offsets"]
 
@@ -73,14 +74,6 @@ class Ragged:
 
 
 Column: TypeAlias = Any  # a numpy or cupy array, or a Ragged
-
-
-def counts_to_offsets(counts: Any) -> Any:
-    """Turn counts (n,) into int64 offsets (n + 1,)."""
-    xp = _backend.namespace(counts)
-    offsets = xp.zeros(len(counts) + 1, dtype=xp.int64)
-    xp.cumsum(counts, out=offsets[1:])
-    return offsets
 
 
 def _expand(xp: Any, starts: Any, offsets: Any) -> Any:

@@ -15,6 +15,7 @@ from km3gpu.errors import KernelError
 from km3gpu.kernels.arrays import as_offsets, exactly, same_length
 from km3gpu.kernels.cpu import segments as _cpu
 from km3gpu.kernels.launch import Kernel, run, where_of
+from km3gpu.offsets import counts_to_offsets
 
 __all__ = [
     "KERNELS",
@@ -64,14 +65,6 @@ _MERGE = Kernel(
 )  # fmt: skip
 
 KERNELS = (_EXPAND, _TOTAL, _MINIMUM, _MAXIMUM, _ORDER, _MERGE)
-
-
-def counts_to_offsets(counts: Any) -> Any:
-    """Turn counts (n,) into int64 offsets (n + 1,)."""
-    xp = _backend.namespace(counts)
-    offsets = xp.zeros(len(counts) + 1, dtype=np.int64)
-    xp.cumsum(counts, out=offsets[1:])
-    return offsets
 
 
 def expand(offsets: Any) -> Any:

@@ -14,6 +14,7 @@ from km3gpu.chunk import Chunk
 from km3gpu.compat.thepipe.blob import Blob
 from km3gpu.compat.thepipe.layout import key_of, names_in_blob, records_of
 from km3gpu.errors import ConfigError, FormatError
+from km3gpu.offsets import counts_to_offsets
 from km3gpu.table import Ragged, Table
 
 __all__ = ["Events", "parse_made"]
@@ -154,7 +155,7 @@ class Events:
         dtypes |= made
         arrays = [(i, _fields(a)) for i, a in news]
         counts = np.array([_length(a) for _, a in arrays], np.int64)
-        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        offsets = counts_to_offsets(counts)
         found = {}
         for column, label in names_in_blob(name, dtypes).items():
             pieces = []
