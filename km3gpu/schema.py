@@ -11,6 +11,7 @@ detector description.  Directions of tracks are where the particle travels to.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -342,6 +343,7 @@ def field(table: str, name: str) -> Field:
         ) from None
 
 
+@functools.cache
 def fields_of(table: str) -> tuple[Field, ...]:
     """Give all fields of a table, in order."""
     return tuple(f for f in FIELDS.values() if f.table == table)

@@ -8,6 +8,7 @@ named in ``table.attrs["defaults"]``.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
@@ -148,6 +149,7 @@ _BRANCH_NAMES: Mapping[str, Mapping[str, str]] = {
 _TABLES = {collection: table for table, collection in COLLECTIONS.items()}
 
 
+@functools.lru_cache(1 << 10)
 def _place(path: str) -> tuple[str, str]:
     """Give the table of a branch and its leaf as the schema names it; ``""`` for a node above leaves.
 
@@ -165,6 +167,7 @@ def _place(path: str) -> tuple[str, str]:
     return table, parts[-1].removeprefix(parts[0] + ".") if len(parts) > 1 else ""
 
 
+@functools.lru_cache(1 << 10)
 def _plain(leaf: str) -> str:
     """Make a column name of a leaf that the schema does not know."""
     leaf = leaf.removeprefix("AAObject/").split("[")[0]

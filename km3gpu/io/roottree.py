@@ -147,7 +147,7 @@ class Tree:
     n_entries: int
     branches: dict[str, Branch]
     file: RootFile
-    _ends: dict[str, Branch] = field(default_factory=dict)
+    _ends: dict[str, Branch | None] = field(default_factory=dict)
 
     @property
     def where(self) -> str:
@@ -156,12 +156,10 @@ class Tree:
 
     def find(self, name: str) -> Branch | None:
         """Give a branch by its path, or by the end of it; None where there is none."""
-        if not self._ends:
-            for path, branch in self.branches.items():
-                parts = path.split("/")
-                for k in range(len(parts)):
-                    self._ends.setdefault("/".join(parts[k:]), branch)
-        return self._ends.get(name)
+        if name not in self._ends:
+            end = f"/{name}"
+            self._ends[name] = next((b for p, b in self.branches.items() if f"/{p}".endswith(end)), None)
+        return self._ends[name]
 
     def branch(self, name: str) -> Branch:
         """Give a branch by its path, or by the end of it.

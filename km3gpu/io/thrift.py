@@ -9,6 +9,7 @@ protocol specification.
 from __future__ import annotations
 
 import contextlib
+import functools
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias, Union
@@ -141,6 +142,7 @@ def varint(n: int) -> bytes:
     return bytes(out)
 
 
+@functools.lru_cache(1 << 12)
 def zigzag(n: int) -> bytes:
     """Write a number that may be negative."""
     return varint(n << 1 if n >= 0 else (-n << 1) - 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import signal
 import sys
@@ -41,6 +42,9 @@ def main(fd: int) -> None:
     try:
         from km3gpu.pipeline.sealed import run_sealed
 
+        pipe.send(run_sealed(pipe.recv_bytes()))
+        gc.collect()
+        gc.freeze()  # modules stay: the collector need not look through them again and again
         while True:
             pipe.send(run_sealed(pipe.recv_bytes()))
     except (EOFError, OSError):
