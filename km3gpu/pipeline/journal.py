@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from km3gpu.errors import OutputExistsError
+from km3gpu.errors import Km3GpuError, OutputExistsError
 
 __all__ = ["Journal", "read"]
 
@@ -38,6 +38,8 @@ class Journal:
     ------
     OutputExistsError
         Another process has it open.
+    Km3GpuError
+        The file system has no locks.
     """
 
     def __init__(self, path: Path) -> None:
@@ -51,6 +53,13 @@ class Journal:
                 f"another run is writing into {str(path.parent)!r}",
                 remedy="wait for it to end, or choose another directory",
             ) from None
+        except OSError as error:  # some network file systems
+            self._file.close()
+            raise Km3GpuError(
+                f"no file can be locked there: {error.strerror}",
+                where=str(path.parent),
+                remedy="choose a directory on another file system, or ask for locks (flock) on this one",
+            ) from error
         self.torn = self._cut_torn_line()
 
     def _cut_torn_line(self) -> int:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from km3gpu.errors import OutputExistsError
+from km3gpu.errors import Km3GpuError, OutputExistsError
 from km3gpu.pipeline.journal import Journal, read
 
 
@@ -51,6 +52,15 @@ def test_a_long_torn_line(tmp_path: Path) -> None:
     with Journal(tmp_path / "j") as log:
         assert log.torn == 300_000
     assert (tmp_path / "j").read_bytes() == b'{"n": 1}\n'
+
+
+def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*args: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", none)
+    with pytest.raises(Km3GpuError, match="no file can be locked there: No locks available"):
+        Journal(tmp_path / "j")
 
 
 def _hold(path: str, ready: object) -> None:
