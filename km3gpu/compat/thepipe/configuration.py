@@ -22,13 +22,17 @@ __all__ = ["DEFAULT", "read_configuration"]
 DEFAULT = "pipeline.toml"
 
 
-def read_configuration(path: str | os.PathLike[str] | None) -> tuple[str | None, dict[str, dict[str, Any]]]:
+def read_configuration(
+    path: str | os.PathLike[str] | None, default: str = DEFAULT
+) -> tuple[str | None, dict[str, dict[str, Any]]]:
     """Read the parameters of modules.
 
     Parameters
     ----------
     path : path, optional
-        By default ``pipeline.toml``, where it lies in the working directory.
+        By default `default`, where there is such a file.
+    default : str
+        Relative to the working directory.
 
     Returns
     -------
@@ -41,9 +45,9 @@ def read_configuration(path: str | os.PathLike[str] | None) -> tuple[str | None,
         There is no such file, or it is no TOML.
     """
     if path is None:
-        if not Path(DEFAULT).exists():
+        if not Path(default).exists():
             return None, {}
-        path = DEFAULT
+        path = default
     document = read_toml(path)
     variables = document.section("VARIABLES").values
     found = {}

@@ -10,10 +10,10 @@ from km3gpu.compat.thepipe.logger import get_logger, get_printer
 from km3gpu.compat.thepipe.services import ServiceManager
 from km3gpu.errors import InputNotFoundError
 
-__all__ = ["FunctionModule", "Module"]
+__all__ = ["RESERVED", "FunctionModule", "Module"]
 
-# parameters that the pipeline itself uses
-_RESERVED = {"every", "only_if", "blob_keys", "timeit"}
+RESERVED = {"every", "only_if", "blob_keys", "timeit"}
+"""Parameters that the pipeline itself uses."""
 
 
 class Module:
@@ -116,7 +116,7 @@ class Module:
         return value
 
     def _check_unused_parameters(self) -> None:
-        unused = set(self._parameters) - set(self._processed_parameters) - _RESERVED
+        unused = set(self._parameters) - set(self._processed_parameters) - RESERVED
         if unused:
             self.log.warning("The following parameters were ignored: %s", ", ".join(sorted(unused)))
 
@@ -151,9 +151,9 @@ class Module:
         self.log.deprecation("`Module.print` is deprecated, use `cprint`")
         self.cprint(text)
 
-    def __call__(self, blob: Any = None) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Process a blob."""
-        return self.process(blob)
+        return self.process(*args, **kwargs)
 
 
 class FunctionModule:

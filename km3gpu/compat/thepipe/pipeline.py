@@ -17,7 +17,7 @@ from km3gpu.compat.thepipe.configuration import read_configuration
 from km3gpu.compat.thepipe.logger import get_logger, get_printer
 from km3gpu.compat.thepipe.provenance import Provenance
 from km3gpu.compat.thepipe.services import ServiceManager
-from km3gpu.compat.thepipe.timing import Stopwatch, report
+from km3gpu.compat.thepipe.timing import STATS_LIMIT, Stopwatch, report
 from km3gpu.compat.thepipe.tools import Timer
 
 __all__ = ["Pipeline"]
@@ -52,7 +52,7 @@ class Pipeline:
         blob: Any = None,
         timeit: bool = False,
         configfile: str | os.PathLike[str] | None = None,
-        stats_limit: int = 100_000,
+        stats_limit: int = STATS_LIMIT,
     ) -> None:
         self.log = get_logger(type(self).__name__)
         self.cprint = get_printer(type(self).__name__)
@@ -80,7 +80,9 @@ class Pipeline:
 
     def load_configuration(self, configfile: str | os.PathLike[str] | None) -> None:
         """Take parameters of modules from a TOML file (see `configuration`)."""
-        path, self.module_configuration = read_configuration(configfile)
+        from km3gpu.compat.thepipe import core  # imports this module; scripts set the name there
+
+        path, self.module_configuration = read_configuration(configfile, core.MODULE_CONFIGURATION)
         if path is not None:
             self.cprint(f"Reading module configuration from {path!r}")
             self.log.warning("the configuration file is stronger than keyword arguments of attach")

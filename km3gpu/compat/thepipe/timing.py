@@ -12,7 +12,10 @@ from typing import Any
 
 from km3gpu.compat.thepipe.tools import peak_memory_usage
 
-__all__ = ["Stopwatch", "report"]
+__all__ = ["STATS_LIMIT", "Stopwatch", "report"]
+
+STATS_LIMIT = 100_000
+"""How many cycles statistics look at by default."""
 
 
 class Stopwatch:
