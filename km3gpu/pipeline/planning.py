@@ -90,9 +90,10 @@ def make_plan(recipe: Recipe, files: Iterable[str] | None = None) -> Plan:
     inputs = [i for i, _, _ in data] + [_input(p, "calibration") for p in calibration]
     chunks = []
     history = recipe.history
+    order = tuple(f"{table}/{name}" for table, names in data[0][1].items() for name in names)
     for i, _, origins in data:
-        for origin in origins:
-            whole = replace(origin, digest=i.digest, uuid=i.uuid)
+        for origin in origins:  # the columns in the order of the first input
+            whole = replace(origin, digest=i.digest, uuid=i.uuid, columns=order)
             chunks.append(PlannedChunk(chunk_id(whole, i.history or history), whole))
     if not chunks and any(i.n_entries for i, _, _ in data):
         found = {r: run.verdict for i, _, _ in data for (_, r), run in runs_of(i.files).items()}
@@ -192,13 +193,17 @@ def choose_columns(
     ConfigError
         A pattern of the recipe matches nothing.
     """
-    named = recipe.source.columns != SourceSettings.columns
+    without = [p[1:] for p in recipe.source.columns if p.startswith("!")]
+    asked = tuple(p for p in recipe.source.columns if not p.startswith("!"))
+    if without and not asked:  # all that would be read, but for these
+        asked = SourceSettings.columns
+    named = asked != SourceSettings.columns
     ends = [] if named and not recipe.stages else [sink.reads(kind) for sink in recipe.sinks]
     must = [sink.requires(kind) for sink in recipe.sinks if hasattr(sink, "requires")]
     wanted: dict[str, dict[str, None]] = {
         t: dict.fromkeys(cs) for t, cs in needed(recipe.stages, kind, [*ends, *must]).items()
     }
-    patterns = list(recipe.source.columns)
+    patterns = list(asked)
     if not recipe.stages and not named:
         takers = [sink.tables for sink, end in zip(recipe.sinks, ends, strict=True) if not end]
         written = [name for names in takers for name in names] if all(takers) else ["*"]
@@ -217,11 +222,19 @@ def choose_columns(
         for name in found:
             table, _, column = name.partition("/")
             wanted.setdefault(table, {})[column] = None
+    for pattern in without:  # also where a stage would read it: what none can do without is refused later
+        for table, some in wanted.items():
+            for name in fnmatch.filter([f"{table}/{c}" for c in some], pattern):
+                del some[name.partition("/")[2]]
     # in the order of the file, and without what it does not have: the stages
     # say themselves what they cannot do without
     there = {**tables, **(hidden or {})}
     chosen = {t: tuple(c for c in cs if c in wanted.get(t, {})) for t, cs in there.items()}
     return {t: cs for t, cs in chosen.items() if cs}
+
+
+def _flat(columns: Mapping[str, Iterable[str]]) -> set[str]:
+    return {f"{table}/{name}" for table, names in columns.items() for name in names}
 
 
 def _check_alike(inputs: Sequence[Input], columns: Sequence[Mapping[str, tuple[str, ...]]]) -> None:
@@ -233,10 +246,11 @@ def _check_alike(inputs: Sequence[Input], columns: Sequence[Mapping[str, tuple[s
                 where=f"{inputs[0].path} and {i.path}",
                 remedy="run them apart",
             )
-        if c != columns[0]:
-            flat = [{f"{t}/{n}" for t, ns in cs.items() for n in ns} for cs in (columns[0], c)]
+        # the order of columns in a file is nobody's business
+        if odd := sorted(_flat(columns[0]) ^ _flat(c)):
             raise ConfigError(
-                f"inputs differ in columns: {', '.join(sorted(flat[0] ^ flat[1])[:6])}",
+                f"inputs differ in columns: {', '.join(odd[:6])}{', ...' if len(odd) > 6 else ''}",
                 where=f"{inputs[0].path} and {i.path}",
-                remedy="name the columns that all have as columns = [...] in [source], or run them apart",
+                remedy="leave them out, columns = ['!" + "', '!".join(odd[:20]) + "'] in [source],"
+                " name those that all have, or run them apart",
             )

@@ -30,6 +30,7 @@ class SourceSettings:
     columns : tuple of str
         Columns to read beside those that stages and sinks need, as
         ``table/column`` or ``table/*``; without stages all, unless these are named.
+        ``!table/column`` is left out, where not all inputs have it, say.
     identity : str
         What makes a file the same: ``"content"``, its bytes, or ``"mark"``, its
         name, size and time of writing, where reading it twice is too much.
@@ -55,6 +56,11 @@ class RunSettings:
         ``"auto"`` takes processes for more than one worker, and threads on a GPU,
         where three workers keep copies and work overlapping.  ``"slurm"`` and
         ``"htcondor"`` submit a job for each worker (see `km3gpu.pipeline.batch`).
+    readers : int
+        Workers that only read, for `workers` that only compute and write; 0:
+        each worker reads its own chunks.  With dask only: on this machine, or at
+        a `scheduler` whose workers with the resource ``READ`` then read, however
+        many there are (see `km3gpu.pipeline.handover`).
     scheduler : str, optional
         Address of a dask scheduler, or ``"local"`` for a cluster on this machine.
     threads : int
@@ -93,6 +99,7 @@ class RunSettings:
 
     workers: int = field(default=1, metadata={"minimum": 1})
     runner: str = field(default="auto", metadata={"choices": RUNNERS})
+    readers: int = field(default=0, metadata={"minimum": 0})
     scheduler: str | None = None
     threads: int = field(default=0, metadata={"minimum": 0})
     backend: str = field(default="auto", metadata={"choices": ("auto", "cpu", "cuda", "cudasim")})

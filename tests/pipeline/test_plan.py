@@ -6,8 +6,10 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import awkward as ak
 import pytest
 
+import km3gpu as k3
 from km3gpu.chunk import chunk_id
 from km3gpu.errors import ConfigError, FormatError, InputNotFoundError, SourceChangedError
 from km3gpu.io.km3pipe import Km3PipeSink
@@ -154,3 +156,39 @@ def test_a_source_changed_between_plan_and_read_stops_the_run(
     with pytest.raises(SourceChangedError):
         run(odd(), [str(path)], out=tmp_path / "out")
     assert not (tmp_path / "out" / "events.parquet").exists()
+
+
+NUE = "testdata:offline/mcv6.gsg_nue-CCHEDIS_1e4-1e6GeV.sirene.jte.jchain.aanet.1.root"
+OTHER = "testdata:offline/numucc.root"  # of another version: other columns, and some in another order
+
+
+def test_inputs_of_other_versions_go_together_but_for_the_columns_that_differ(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.toml"
+    text = f"[source]\nfiles = ['{NUE}', '{OTHER}']\n@\n[[sink]]\nformat = 'parquet'\n"
+    plan.write_text(text.replace("@", ""))
+    with pytest.raises(ConfigError, match="inputs differ in columns") as error:
+        make_plan(read_recipe(plan))
+    assert error.value.remedy is not None
+    said = error.value.remedy.partition("columns = ")[2].partition(" in [source]")[0]  # to be copied
+    assert said.startswith("['!events/mc_event_time_ns', '!")
+    plan.write_text(text.replace("@", f"columns = {said}"))
+    result = run(plan, out=tmp_path / "out")
+    tracks = ParquetSink().read(result.outputs[0])["tracks"]
+    for column in ("status", "fitinf", "mother_id", "lik"):
+        parts = [k3.open(f).read({"tracks": (column,)}).tracks.to_awkward()[column] for f in (NUE, OTHER)]
+        assert ak.array_equal(tracks.to_awkward()[column], ak.concatenate(parts), equal_nan=True), column
+
+
+def test_columns_that_are_left_out(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.toml"
+    text = f"[source]\nfiles = ['{NUE}']\ncolumns = ['events/*', '!events/w*', '!events/mc_*']\n"
+    plan.write_text(text + "[[stage]]\nuse = 'sort'\n[[sink]]\nformat = 'parquet'\n")
+    columns = make_plan(read_recipe(plan)).chunks[0].origin.columns
+    assert "events/run_id" in columns
+    assert "hits/t" in columns
+    assert not [c for c in columns if c.startswith(("events/w", "events/mc_"))]
+    plan.write_text(
+        text.replace("'!events/w*'", "'!hits/t'") + "[[stage]]\nuse = 'sort'\n[[sink]]\nformat='fits'"
+    )
+    with pytest.raises(ConfigError, match=r"stage 'sort' needs hits.t, which"):
+        make_plan(read_recipe(plan))

@@ -83,6 +83,19 @@ def test_a_sample_does_not_depend_on_the_chunks(daq: Chunk, data: Path) -> None:
     assert stages.sample(daq, 1.0).n_events == 250
 
 
+def test_classes_are_thinned_out_by_an_expression(daq: Chunk) -> None:
+    made = stages.sample(daq, "where(overlays > 3, 0.25, 1)", seed=5, weight="prescale")
+    many = daq.events.flat("overlays") > 3
+    kept = made.events.flat("overlays") > 3
+    assert (~kept).sum() == (~many).sum() > 10
+    assert kept.sum() == stages.sample(stages.select(daq, events="overlays > 3"), 0.25, seed=5).n_events > 10
+    assert np.array_equal(made.events.flat("prescale"), np.where(kept, 4.0, 1.0))
+    assert abs(made.events.flat("prescale").sum() - daq.n_events) < 4 * 4 * np.sqrt(kept.sum())
+    assert "prescale" not in stages.sample(daq, "1").events
+    with pytest.raises(FormatError, match=r"fraction = 'overlays': .* is no fraction of events"):
+        stages.sample(daq, "overlays")
+
+
 def test_the_hash_is_even_and_stays_what_it_was() -> None:
     u = uniform([np.arange(100_000)], 0, 1)
     counts = np.bincount((u * 100).astype(int), minlength=100)
