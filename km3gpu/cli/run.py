@@ -16,6 +16,7 @@ from km3gpu.cli.running import (
     Catalogue,
     DryRun,
     Memory,
+    Readers,
     RunnerOption,
     Scheduler,
     Threads,
@@ -61,6 +62,7 @@ def register(app: typer.Typer) -> None:
         ] = None,
         workers: Workers = None,
         runner: RunnerOption = None,
+        readers: Readers = None,
         scheduler: Scheduler = None,
         threads: Threads = None,
         backend: BackendOption = None,
@@ -107,6 +109,7 @@ def register(app: typer.Typer) -> None:
         settings = {
             "workers": workers,
             "runner": runner,
+            "readers": readers,
             "scheduler": scheduler,
             "threads": threads,
             "backend": backend,

@@ -19,6 +19,7 @@ __all__ = [
     "Catalogue",
     "DryRun",
     "Memory",
+    "Readers",
     "Runner",
     "RunnerOption",
     "Scheduler",
@@ -53,6 +54,10 @@ class Backend(StrEnum):
 Workers = Annotated[int | None, typer.Option("--workers", "-j", min=1, help="Chunks in work at once.")]
 RunnerOption = Annotated[
     Runner | None, typer.Option("--runner", help="How chunks are run; auto: processes for several.")
+]
+Readers = Annotated[
+    int | None,
+    typer.Option("--readers", min=0, help="Workers that only read, beside those that compute (dask)."),
 ]
 Scheduler = Annotated[
     str | None,

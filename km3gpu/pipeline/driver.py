@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
 
 from km3gpu.errors import DiskFullError, Km3GpuError, RunFailedError
+from km3gpu.pipeline.bundles import NOTES, noted
 from km3gpu.pipeline.faults import Fault
 from km3gpu.pipeline.interrupts import Stop
 from km3gpu.pipeline.journal import Journal
@@ -94,13 +95,18 @@ class Driver:
         A fault that stops the run is kept in ``fatal``; what failed is in the state.
         """
         chunks = list(chunks)
+        self._take_notes(chunks)
         waiting = Schedule(self.task(c) for c in self.missing(chunks))
+        ending = False
         while len(waiting) or runner.busy:
             if stop or self.fatal:
                 waiting.clear()
+                if not ending:
+                    runner.end()
+                ending = True
             if stop.at_once or (not len(waiting) and not runner.busy):
                 break
-            slots = runner.room()
+            slots = runner.room(len(waiting))
             for slot, path in enumerate(slots[: len(waiting)]):
                 task = waiting.take(path)
                 self._log.append(
@@ -122,6 +128,21 @@ class Driver:
                     where=str(self.directory.path),
                     remedy="run the same again, and report this as a fault of km3gpu",
                 )
+
+    def _take_notes(self, chunks: Iterable[PlannedChunk]) -> None:
+        """Take in what workers finished and noted for a run that did not live to write it down."""
+        ours = {leaf.id for c in chunks for leaf in self.state.leaves(c)}
+        others = {c.id for c in self.plan.chunks} - ours  # of slices, whose bundles may be in work
+        for notes in self.directory.parts.glob(f"*{NOTES}"):
+            found = {r.id: r for r in noted(notes)}
+            fresh = [r for r in found.values() if r.id in ours and r.id not in self.state.done]
+            self._log.append(*({"event": "receipt", **r.to_json()} for r in fresh))
+            for receipt in fresh:
+                self.state.done[receipt.id] = receipt
+                self.state.failed.pop(receipt.id, None)
+                self._tell(receipt)
+            if not others & found.keys():
+                notes.unlink(missing_ok=True)
 
     def _judge(self, outcome: Outcome) -> list[Task]:
         """Take a receipt in, and give the tasks that a fault makes necessary."""

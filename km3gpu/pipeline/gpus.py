@@ -9,63 +9,15 @@ started with ``dask cuda worker --resources GPU=1``.
 
 from __future__ import annotations
 
-import contextlib
 import os
-from typing import Any
 
 import distributed
 
 from km3gpu import backend
 
-__all__ = ["GPU", "local_cluster", "resources"]
+__all__ = ["GPU", "devices", "resources"]
 
 GPU = "GPU"
-
-
-def local_cluster(workers: int, memory: int | None, asked: str) -> Any:
-    """Make a dask cluster on this machine: of CPU workers, or of one worker for each GPU.
-
-    Parameters
-    ----------
-    workers : int
-        Most workers; on GPUs no more than there are.
-    memory : int, optional
-        Limit of each worker, in bytes.
-    asked : str
-        Backend of the run.
-
-    Returns
-    -------
-    distributed.LocalCluster or distributed.SpecCluster
-        To be closed.
-
-    Raises
-    ------
-    BackendError
-        A GPU is asked for, and there is none.
-    """
-    common: dict[str, Any] = {"memory_limit": memory or 0}
-    if backend.select(asked).name != "cuda":
-        return distributed.LocalCluster(
-            n_workers=workers, threads_per_worker=1, dashboard_address=":0", **common
-        )
-    devices = _devices()[:workers]
-    common["resources"] = {GPU: 1}
-    with contextlib.suppress(ImportError):
-        from dask_cuda import LocalCUDACluster
-
-        return LocalCUDACluster(
-            CUDA_VISIBLE_DEVICES=devices, threads_per_worker=1, dashboard_address=":0", **common
-        )
-    spec = {
-        f"gpu-{device}": {
-            "cls": distributed.Nanny,
-            "options": {"nthreads": 1, "env": {"CUDA_VISIBLE_DEVICES": device}, **common},
-        }
-        for device in devices
-    }
-    scheduler = {"cls": distributed.Scheduler, "options": {"dashboard_address": ":0"}}
-    return distributed.SpecCluster(workers=spec, scheduler=scheduler)
 
 
 def resources(client: distributed.Client, asked: str) -> dict[str, float] | None:
@@ -84,7 +36,7 @@ def resources(client: distributed.Client, asked: str) -> dict[str, float] | None
     return {GPU: 1} if any(w["resources"].get(GPU) for w in workers) else None
 
 
-def _devices() -> list[str]:
+def devices() -> list[str]:
     """Give the GPUs that this process may use, as ``CUDA_VISIBLE_DEVICES`` names them."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     n = backend.device_count()

@@ -30,8 +30,8 @@ class Runner(Protocol):
     def dashboard(self) -> str:
         """Address where people watch it, or ``""``."""
 
-    def room(self) -> list[str | None]:
-        """Say which workers can take a task, and what for (see `Schedule.take`)."""
+    def room(self, left: int) -> list[str | None]:
+        """Say which workers can take a task of the `left` that wait, and what for (see `Schedule.take`)."""
 
     def submit(self, task: Task, slot: int = 0) -> None:
         """Hand a task to the worker at position `slot` of the last `room`."""
@@ -42,6 +42,9 @@ class Runner(Protocol):
 
     def wait(self, timeout: float) -> list[Outcome]:
         """Wait until outcomes are there, at most `timeout` seconds, and give them."""
+
+    def end(self) -> None:
+        """Let workers end soon: after the chunk that they are at, or a few more."""
 
     def close(self, *, at_once: bool) -> None:
         """Stop all workers: after what they are doing, or at once."""

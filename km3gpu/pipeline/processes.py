@@ -49,7 +49,7 @@ class ProcessRunner:
         self._workers = [_Worker() for _ in range(workers)]
         self._shown: list[_Worker] = []
 
-    def room(self) -> list[str | None]:
+    def room(self, left: int) -> list[str | None]:
         """Say which workers can take a task: for each the file it read last."""
         able = sorted((w for w in self._workers if len(w.tasks) < _AHEAD), key=lambda w: len(w.tasks))
         self._shown = able[: max(self._window - self.busy, 0)]
@@ -98,6 +98,9 @@ class ProcessRunner:
         for task in behind:
             new.send(task)
         return [lost(first, old.name, words)]
+
+    def end(self) -> None:
+        """Do nothing: workers have a chunk and the next."""
 
     def close(self, *, at_once: bool) -> None:
         """Stop all workers: after what they are doing, or at once."""

@@ -142,8 +142,9 @@ class Receipt(_Shared):
     environment: str = ""
     peak_memory: int = 0
     fault: Fault | None = None
+    reader: str = ""
 
-    _words: ClassVar = ("state", "path", "tree", "worker", "device", "environment")
+    _words: ClassVar = ("state", "path", "tree", "worker", "device", "environment", "reader")
     _facts: ClassVar = ("rows", "counters", "seconds")
 
     def to_json(self) -> dict[str, Any]:

@@ -30,7 +30,7 @@ class SerialRunner:
     def __init__(self) -> None:
         self._task: Task | None = None
 
-    def room(self) -> list[str | None]:
+    def room(self, left: int) -> list[str | None]:
         """Say that there is room for one task while there is none."""
         return [] if self._task else [None]
 
@@ -47,6 +47,9 @@ class SerialRunner:
         """Make the chunk; the time it takes is its own."""
         task, self._task = self._task, None
         return [] if task is None else [Outcome(task, run_chunk(task))]
+
+    def end(self) -> None:
+        """Do nothing: the chunk in work is the last."""
 
     def close(self, *, at_once: bool) -> None:
         """Do nothing: there is nothing to stop."""
@@ -72,7 +75,7 @@ class ThreadRunner:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="km3gpu")
         self._futures: dict[Future[Any], Task] = {}
 
-    def room(self) -> list[str | None]:
+    def room(self, left: int) -> list[str | None]:
         """Say how many more tasks can wait; open files are shared, so any may take any."""
         return [None] * (self._window - len(self._futures))
 
@@ -89,6 +92,9 @@ class ThreadRunner:
         """Wait until outcomes are there, at most `timeout` seconds, and give them."""
         done, _ = wait(self._futures, timeout, FIRST_COMPLETED)
         return [Outcome(self._futures.pop(f), f.result()) for f in done]
+
+    def end(self) -> None:
+        """Do nothing: threads have a chunk and the next."""
 
     def close(self, *, at_once: bool) -> None:
         """Wait for the threads; a thread cannot be stopped in the middle."""
@@ -120,10 +126,16 @@ def make_runner(settings: RunSettings, memory: int | None, scheduler: Any = None
     name = settings.runner
     scheduler = settings.scheduler if scheduler is None else scheduler
     if name == "auto":
-        name = "distributed" if scheduler is not None else _alone(settings, memory)
+        apart = scheduler is not None or settings.readers
+        name = "distributed" if apart else _alone(settings, memory)
     if scheduler is not None and name != "distributed":
         raise ConfigError(
             f"a scheduler, but runner = {name!r}", remedy="take runner='distributed', or no scheduler"
+        )
+    if settings.readers and name != "distributed":
+        raise ConfigError(
+            f"readers = {settings.readers}, but runner = {name!r}",
+            remedy="take runner='distributed', or no readers: each worker then reads its own chunks",
         )
     if memory is not None and name in ("serial", "threads"):
         raise ConfigError(f"runner {name!r} cannot limit memory", remedy="take runner='processes'")
@@ -144,7 +156,7 @@ def make_runner(settings: RunSettings, memory: int | None, scheduler: Any = None
             Jobs(settings, memory), settings.workers, settings.window, None, settings.backend
         )
     return DistributedRunner(
-        scheduler or "local", settings.workers, settings.window, memory, settings.backend
+        scheduler or "local", settings.workers, settings.window, memory, settings.backend, settings.readers
     )
 
 

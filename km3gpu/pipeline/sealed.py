@@ -17,38 +17,41 @@ from km3gpu.pipeline.faults import Fault
 from km3gpu.pipeline.receipt import Receipt
 from km3gpu.pipeline.task import Task, run_chunk
 
-__all__ = ["run_sealed", "seal"]
+__all__ = ["opened", "run_sealed", "seal"]
 
 
-def seal(task: Task) -> bytes:
-    """Make bytes of a task.
+def seal(*tasks: Task) -> bytes:
+    """Make bytes of tasks; what they share is there once.
 
     Raises
     ------
     ConfigError
         A stage cannot be sent to another process.
     """
-    here = [type(s).__name__ for s in task.stages if type(s).__module__ == "__main__"]
+    here = {type(s).__name__ for t in tasks for s in t.stages if type(s).__module__ == "__main__"}
     remedy = "define it in a module of its own, or run with runner='threads'"
     if here:
-        raise ConfigError(f"{', '.join(here)} cannot be sent to another process", remedy=remedy)
+        raise ConfigError(f"{', '.join(sorted(here))} cannot be sent to another process", remedy=remedy)
     try:
-        inner = pickle.dumps(task)
+        inner = pickle.dumps(tasks)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise ConfigError(f"a stage cannot be sent to another process: {error}", remedy=remedy) from error
+    return pickle.dumps(([_label(t) for t in tasks], inner))
+
+
+def _label(task: Task) -> dict[str, Any]:
     o = task.origin
-    label = {
+    return {
         "id": task.id,
         "attempt": task.attempt,
         "path": o.path,
         "tree": o.tree,
         "entries": (o.start, o.stop),
     }
-    return pickle.dumps((label, inner))
 
 
-def run_sealed(data: bytes, path: Sequence[str] = ()) -> Receipt:
-    """Open a task and run it.
+def opened(data: bytes, path: Sequence[str] = ()) -> Sequence[Task] | Sequence[Receipt]:
+    """Open tasks where they are to be run.
 
     Parameters
     ----------
@@ -59,16 +62,23 @@ def run_sealed(data: bytes, path: Sequence[str] = ()) -> Receipt:
 
     Returns
     -------
-    Receipt
+    sequence of Task
+        Or of the receipts that say why they cannot be opened here.
     """
     sys.path.extend(p for p in path if p not in sys.path)
-    label: dict[str, Any]
-    label, inner = pickle.loads(data)
+    labels: list[dict[str, Any]]
+    labels, inner = pickle.loads(data)
     try:
-        task: Task = pickle.loads(inner)
+        tasks: tuple[Task, ...] = pickle.loads(inner)
     except (ImportError, AttributeError) as error:
         worker = environment.worker_name()
         words = f"worker {worker} cannot import a stage: {error}; put its module where all workers find it"
         fault = Fault("setup", "ConfigError", words)
-        return Receipt(**label, state="failed", worker=worker, fault=fault)
-    return run_chunk(task)
+        return [Receipt(**label, state="failed", worker=worker, fault=fault) for label in labels]
+    return tasks
+
+
+def run_sealed(data: bytes, path: Sequence[str] = ()) -> Receipt:
+    """Open a task and run it; parameters as for `opened`."""
+    (task,) = opened(data, path)
+    return task if isinstance(task, Receipt) else run_chunk(task)

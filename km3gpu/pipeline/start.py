@@ -18,8 +18,9 @@ from km3gpu.pipeline.outlook import outlook, refusal, today
 from km3gpu.pipeline.plan import Plan
 from km3gpu.pipeline.planning import make_plan
 from km3gpu.pipeline.recipe import Recipe, read_recipe
+from km3gpu.pipeline.result import RunResult
 from km3gpu.pipeline.rundir import RunDirectory
-from km3gpu.pipeline.session import RunResult, Session
+from km3gpu.pipeline.session import Session
 from km3gpu.pipeline.settings import BATCH, OF_JOBS, RunSettings
 
 __all__ = ["planned", "recipe_of", "resume", "run"]
@@ -32,6 +33,7 @@ def run(
     out: str | os.PathLike[str],
     workers: int | None = None,
     runner: str | None = None,
+    readers: int | None = None,
     scheduler: Any = None,
     threads: int | None = None,
     backend: str | None = None,
@@ -62,6 +64,8 @@ def run(
         Chunks in work at the same time.
     runner : str, optional
         ``"serial"``, ``"threads"``, ``"processes"`` or ``"distributed"``.
+    readers : int, optional
+        Workers that only read, for `workers` that only compute and write.
     scheduler : str or distributed.Client, optional
         Address of a dask scheduler, ``"local"``, or a client.
     threads : int, optional
@@ -126,6 +130,7 @@ def resume(
     *,
     workers: int | None = None,
     runner: str | None = None,
+    readers: int | None = None,
     scheduler: Any = None,
     threads: int | None = None,
     backend: str | None = None,
@@ -143,7 +148,7 @@ def resume(
     ----------
     out : path
         Directory of the run.
-    workers, runner, scheduler, threads, backend, memory, window, catalogue, show
+    workers, runner, readers, scheduler, threads, backend, memory, window, catalogue, show
         As for `run`.
     verify : bool, optional
         As for `run`; by default as the run had it.

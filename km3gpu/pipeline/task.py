@@ -12,7 +12,7 @@ import os
 import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from km3gpu import backend, kernels, streams
@@ -29,7 +29,7 @@ from km3gpu.pipeline.surroundings import read_with_surroundings
 from km3gpu.pipeline.tags import part_word
 from km3gpu.stages.stage import Stage
 
-__all__ = ["Task", "part_name", "publish", "run_chunk"]
+__all__ = ["Read", "Task", "part_name", "publish", "read_chunk", "run_chunk"]
 
 
 @dataclass(frozen=True)
@@ -91,8 +91,33 @@ def publish(temporary: Path, final: Path) -> None:
         os.close(folder)
 
 
-def run_chunk(task: Task) -> Receipt:
-    """Read one chunk, apply the stages, write a part for each sink.
+@dataclass(frozen=True)
+class Read:
+    """A chunk as one worker read it, for another to make its parts.
+
+    Attributes
+    ----------
+    chunk : Chunk
+        On the CPU.
+    seconds : dict of str to float
+        Wall time of ``read``.
+    cpu : float
+        CPU seconds of the reader's process meanwhile.
+    worker : str
+        ``"host:pid"`` of the reader.
+    peak_memory : int
+        Largest resident memory of its process until now, in bytes.
+    """
+
+    chunk: Chunk
+    seconds: dict[str, float]
+    cpu: float
+    worker: str
+    peak_memory: int
+
+
+def read_chunk(task: Task) -> Read | Receipt:
+    """Read one chunk, for `run_chunk` in another process.
 
     Parameters
     ----------
@@ -100,51 +125,93 @@ def run_chunk(task: Task) -> Receipt:
 
     Returns
     -------
+    Read
+        Or the receipt of a chunk that could not be read.
+    """
+    clock = _Clock()
+    try:
+        _check(task)
+        where = backend.select("cpu")
+        own_threads = kernels.threads(task.threads) if task.threads else contextlib.nullcontext()
+        with own_threads, clock.time("read"):
+            chunk = _read(task, where)
+    except Exception as error:
+        return _receipt(task, clock, "failed", {"fault": fault_of(error)})
+    return Read(chunk, clock.seconds, clock.cpu, environment.worker_name(), memory.peak())
+
+
+def run_chunk(task: Task, read: Read | None = None) -> Receipt:
+    """Read one chunk, apply the stages, write a part for each sink.
+
+    Parameters
+    ----------
+    task : Task
+    read : Read, optional
+        What another worker has read of it.
+
+    Returns
+    -------
     Receipt
         Also for a chunk that failed: what went wrong is in ``fault``.
     """
-    started, cpu = time.time(), time.process_time()
     clock = _Clock()
+    try:
+        done = _run(task, clock, read)
+        state = "done"
+    except Exception as error:  # every fault of a chunk becomes a receipt, none stops the worker
+        done, state = {"fault": fault_of(error)}, "failed"
+    receipt = _receipt(task, clock, state, done)
+    if read is None:
+        return receipt
+    peak = max(receipt.peak_memory, read.peak_memory)
+    return replace(receipt, reader=read.worker, cpu=receipt.cpu + read.cpu, peak_memory=peak)
+
+
+def _receipt(task: Task, clock: _Clock, state: str, done: dict[str, object]) -> Receipt:
     known: dict[str, object] = {
         "id": task.id,
+        "state": state,
         "attempt": task.attempt,
         "path": task.origin.path,
         "tree": task.origin.tree,
         "entries": (task.origin.start, task.origin.stop),
-        "started": started,
+        "started": clock.started,
         "worker": environment.worker_name(),
+        "seconds": clock.seconds,
+        "cpu": clock.cpu,
+        "peak_memory": memory.peak(),
     }
-    try:
-        done = _run(task, clock)
-        state = "done"
-    except Exception as error:  # every fault of a chunk becomes a receipt, none stops the worker
-        done, state = {"fault": fault_of(error)}, "failed"
-    return Receipt(
-        **known,  # type: ignore[arg-type]
-        **done,  # type: ignore[arg-type]
-        state=state,
-        seconds=clock.seconds,
-        cpu=time.process_time() - cpu,
-        peak_memory=memory.peak(),
-    )
+    return Receipt(**known, **done)  # type: ignore[arg-type]
 
 
-def _run(task: Task, clock: _Clock) -> dict[str, object]:
+def _check(task: Task) -> None:
+    """See that this worker runs the code of the plan, and that the input is still what it was."""
     if code_version() != task.code:
         raise BackendError(
             f"a worker runs code {code_version()}, the plan was made by {task.code}",
             where=environment.worker_name(),
             remedy="install the same km3gpu on all workers",
         )
-    out = Path(task.out)
     check_input(task.source)
     if task.verify:
         _verify(task.source, task.out)
+
+
+def _run(task: Task, clock: _Clock, read: Read | None) -> dict[str, object]:
+    _check(task)
+    out = Path(task.out)
     where = backend.select(task.backend)
     own_threads = kernels.threads(task.threads) if task.threads else contextlib.nullcontext()
     with own_threads, streams.lane(where):
-        with clock.time("read"):
-            chunk = labelled(_numbered(_read(task, where)), task.source.label)
+        if read is None:
+            with clock.time("read"):
+                chunk = _read(task, where)
+        else:
+            clock.seconds |= read.seconds
+            chunk = read.chunk
+            if where.name != "cpu":
+                with clock.time("to the device"):
+                    chunk = chunk.to(where)
         n_in, bytes_in = task.origin.n_entries, chunk.nbytes
         for stage in task.stages:
             with clock.time(stage.title):
@@ -184,8 +251,9 @@ def _verify(source: Input, out: str) -> None:
         _VERIFIED.add(key)
 
 
-def _read(task: Task, where: backend.Backend) -> Chunk:
-    return read_with_surroundings(task.origin, task.stages, task.source.n_entries, where)
+def _read(task: Task, where: Backend) -> Chunk:
+    chunk = read_with_surroundings(task.origin, task.stages, task.source.n_entries, where)
+    return labelled(_numbered(chunk), task.source.label)
 
 
 def _numbered(chunk: Chunk) -> Chunk:
@@ -211,10 +279,15 @@ def _write(chunk: Chunk, sink: Sink, identity: str, folder: Path) -> Output:
 
 
 class _Clock:
-    """Wall time by step; steps of one name add up."""
+    """Wall time by step; steps of one name add up.  When it began, and the CPU time since."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self.started, self._cpu = time.time(), time.process_time()
+
+    @property
+    def cpu(self) -> float:
+        return time.process_time() - self._cpu
 
     @contextlib.contextmanager
     def time(self, name: str) -> Iterator[None]:

@@ -14,6 +14,7 @@ import pytest
 from km3gpu import backend
 from km3gpu.errors import BackendError
 from km3gpu.pipeline import gpus
+from km3gpu.pipeline.localcluster import local_cluster
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def visible() -> str | None:
 
 @pytest.mark.usefixtures("two_gpus")
 def test_each_worker_sees_one_gpu_and_says_that_it_has_one() -> None:
-    with gpus.local_cluster(4, 10**9, "auto") as cluster, distributed.Client(cluster) as client:
+    with local_cluster(4, 10**9, "auto") as cluster, distributed.Client(cluster) as client:
         client.wait_for_workers(2, timeout=60)
         assert sorted(client.run(visible).values()) == ["0", "1"]
         workers = client.scheduler_info(n_workers=-1)["workers"].values()
@@ -47,11 +48,11 @@ def test_dask_cuda_is_taken_where_it_is_installed(monkeypatch: pytest.MonkeyPatc
     fake = SimpleNamespace(LocalCUDACluster=lambda **options: made.append(options) or "cluster")
     monkeypatch.setitem(sys.modules, "dask_cuda", fake)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3, GPU-8932f937")
-    assert gpus.local_cluster(8, None, "cuda") == "cluster"
+    assert local_cluster(8, None, "cuda") == "cluster"
     (options,) = made
     assert options["CUDA_VISIBLE_DEVICES"] == ["3", "GPU-8932f937"]
     assert options["resources"] == {"GPU": 1}
-    assert gpus.local_cluster(1, None, "cuda") == "cluster"
+    assert local_cluster(1, None, "cuda") == "cluster"
     assert made[1]["CUDA_VISIBLE_DEVICES"] == ["3"]
 
 
@@ -84,4 +85,4 @@ def test_no_gpu_for_those_that_ask_for_one(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(backend, "why_no_gpu", lambda: "the driver reports no device")
     assert backend.device_count() == 0
     with pytest.raises(BackendError, match="no GPU can be used"):
-        gpus.local_cluster(2, None, "cuda")
+        local_cluster(2, None, "cuda")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import re
 import signal
 import subprocess
@@ -87,6 +88,10 @@ def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[int], D
         cluster.close()
 
 
+def weight(result: object) -> int:
+    return len(pickle.dumps(result))
+
+
 def start_run(plan: Path, out: Path, **how: object) -> subprocess.Popen[str]:
     code = f"from km3gpu.pipeline import run; run({str(plan)!r}, out={str(out)!r}, **{how!r})"
     return subprocess.Popen(
@@ -163,15 +168,16 @@ def test_the_window_bounds_what_is_in_flight(
     """However slow the workers, no more futures exist than the window allows; they hold receipts."""
     most: list[int] = []
     sizes: list[int] = []
-    submit, outcome = DistributedRunner.submit, DistributedRunner._outcome
+    submit, outcomes = DistributedRunner.submit, DistributedRunner._outcomes
 
     def counting(self: DistributedRunner, task: Task, slot: int = 0) -> None:
         submit(self, task, slot)
         most.append(self.busy)
 
-    def weighing(self: DistributedRunner, future: Any, task: Task) -> Any:
-        sizes.append(future.client.submit(sys.getsizeof, future, pure=False).result())
-        return outcome(self, future, task)
+    def weighing(self: DistributedRunner, fetched: Any, keys: list[str]) -> Any:
+        for future in [self._bundles[k][0] for k in keys]:
+            sizes.append(future.client.submit(weight, future, pure=False).result())
+        return outcomes(self, fetched, keys)
 
     monkeypatch.setattr(DistributedRunner, "submit", counting)
     with (
@@ -183,7 +189,7 @@ def test_the_window_bounds_what_is_in_flight(
         held = client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks))
         assert held == 0  # nothing is kept for a run that has ended
         most.clear()
-        monkeypatch.setattr(DistributedRunner, "_outcome", weighing)
+        monkeypatch.setattr(DistributedRunner, "_outcomes", weighing)
         run(odd(chunk=50, bare=True), out=tmp_path / "other", scheduler=client)
         assert (len(most), max(most)) == (5, 2)  # two for each thread
         assert max(sizes) < 10_000
@@ -209,14 +215,14 @@ def test_a_slow_sink_holds_everything_back(
 
     monkeypatch.setattr(task_module, "check_input", beginning)
     monkeypatch.setattr(ParquetSink, "write", writing)
-    outcome = DistributedRunner._outcome
+    outcomes = DistributedRunner._outcomes
 
-    def weighing(self: DistributedRunner, future: Any, task: Task) -> Any:
+    def weighing(self: DistributedRunner, fetched: Any, keys: list[str]) -> Any:
         held = cluster.scheduler.tasks.values()
         kept[0] = max(kept[0], sum(t.nbytes for t in held if t.nbytes > 0))
-        return outcome(self, future, task)
+        return outcomes(self, fetched, keys)
 
-    monkeypatch.setattr(DistributedRunner, "_outcome", weighing)
+    monkeypatch.setattr(DistributedRunner, "_outcomes", weighing)
     how: dict[str, Any] = {"n_workers": 2, "threads_per_worker": 1, "processes": False}
     with (
         distributed.LocalCluster(**how, dashboard_address=":0") as cluster,
