@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from rich.tree import Tree
 
 __all__ = ["register", "tree"]
+
+_MANY = 8  # of a kind are shown, of more the first and the last
+_Entry: TypeAlias = str | tuple[str, list[str]]
 
 
 def register(app: typer.Typer) -> None:
@@ -81,7 +84,7 @@ def tree(name: str, record: Mapping[str, Any], chunks: bool = False, inputs: boo
 
     root = Tree(Text(name, style="bold"))
 
-    def branch(title: str, entries: Iterable[str | tuple[str, list[str]]]) -> None:
+    def branch(title: str, entries: Iterable[_Entry]) -> None:
         found = list(entries)
         if not found:
             return
@@ -93,17 +96,26 @@ def tree(name: str, record: Mapping[str, Any], chunks: bool = False, inputs: boo
                 at.add(Text(line))
 
     branch("plan", _plan(record))
-    branch("sessions", map(_session, record.get("sessions", [])))
+    sessions = record.get("sessions", [])
+    branch("sessions", _few(list(map(_session, sessions)), f"{len(sessions):,} sessions"))
     branch("inputs", _inputs(record["inputs"], inputs))
     branch("stages", map(_stage, record["stages"]))
     branch("environments", (_environment(d, e) for d, e in record["environments"].items()))
     done = record["chunks"]
     n_out = sum(c["n_out"] for c in done)
     count = f"chunks: {len(done)} done, {len(record['missing'])} missing, {n_out:,} events"
-    branch(count, map(_chunk, done) if chunks else ["km3gpu prov show --chunks lists them"])
-    branch("missing", (_missing(m) for m in record["missing"]))
-    branch("outputs", (f"{o['name']}  {o['digest']}" for o in record.get("outputs", [])))
+    branch(count, map(_chunk, done) if chunks else [f"km3gpu prov show {name} --chunks lists them"])
+    branch("missing", _few(list(map(_missing, record["missing"])), f"{len(record['missing']):,} missing"))
+    outputs = [f"{o['name']}  {o['digest']}" for o in record.get("outputs", [])]
+    branch("outputs", _few(outputs, f"{len(outputs):,} outputs"))
     return root
+
+
+def _few(entries: Sequence[_Entry], count: str) -> list[_Entry]:
+    """Leave out the middle of many: a run of a thousand slices has as many sessions."""
+    if len(entries) <= _MANY:
+        return list(entries)
+    return [*entries[: _MANY // 2], f"... {count} in all; --json has them", *entries[-_MANY // 2 :]]
 
 
 def _plan(record: Mapping[str, Any]) -> list[str]:
@@ -126,6 +138,8 @@ def _session(session: Mapping[str, Any]) -> tuple[str, list[str]]:
     took = f" after {ended['seconds']:.1f} s" if "seconds" in ended else ""
     text = f"{_utc(session['time'])}  {ended.get('status', 'killed')}{took} on {session['worker']}"
     said = [" ".join(session["command"])]
+    if session.get("executable"):
+        said.append(f"with {session['executable']}")
     if session.get("folder"):
         by = f" by {session['user']}" if session.get("user") else ""
         said.append(f"in {session['folder']}{by}")
@@ -137,10 +151,7 @@ def _session(session: Mapping[str, Any]) -> tuple[str, list[str]]:
     return text, said
 
 
-_MANY = 8
-
-
-def _inputs(sources: Sequence[Mapping[str, Any]], every: bool) -> Iterable[str | tuple[str, list[str]]]:
+def _inputs(sources: Sequence[Mapping[str, Any]], every: bool) -> Iterable[_Entry]:
     data = [s for s in sources if s["role"] == "data"]
     shown = data if every or len(data) <= _MANY else [*data[:2], data[-1]]
     for n, source in enumerate(shown):

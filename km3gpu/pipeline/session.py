@@ -135,6 +135,7 @@ class Session:
                 "code": self.plan.code,
                 "git": environment.git_state(),
                 "command": sys.argv,
+                "executable": sys.executable,
                 "folder": str(Path.cwd()),
                 "user": environment.user_name(),
                 "variables": environment.variables(),

@@ -76,6 +76,18 @@ def test_many_inputs_are_a_few_lines(capsys):
     assert capsys.readouterr().out.count(".root") == 100
 
 
+def test_many_sessions_and_missing_chunks_are_a_few_lines(capsys):
+    session = {"time": 0.0, "worker": "h:1", "command": ["km3gpu"], "resumed": 0}
+    record = {
+        "plan": "p", "code": "0", "inputs": [], "stages": [], "environments": {}, "chunks": [],
+        "missing": [f"chunk{n}" for n in range(100)], "sessions": [session] * 1000,
+    }  # fmt: skip
+    show(tree("many", record))
+    out = capsys.readouterr().out
+    assert "1,000 sessions in all" in out
+    assert (out.count("chunk9"), out.count("UTC")) == (4, 8)
+
+
 def test_every_chunk(km3gpu, run):
     short, long = km3gpu("prov", "show", run).out, km3gpu("prov", "show", "--chunks", run).out
     assert "KM3NET_EVENT[0:" not in short
