@@ -21,7 +21,14 @@ _PRINCIPAL = Kernel(
     bytes_per_item=72, item="matrix", registers=80, checks=False,
 )  # fmt: skip
 
-KERNELS = (_PRINCIPAL,)
+# The CPU goes through the hits of an event twice, from the nearest cache; a GPU adds up
+# columns.  Both add in the same order, so they give the same bits.
+_ABOUT = Kernel(
+    "moments.about", _cpu.about_block, _cpu.about_blocks, (),
+    bytes_per_item=32 * 1000 + 80, item="segment", registers=0, checks=False,
+)  # fmt: skip
+
+KERNELS = (_PRINCIPAL, _ABOUT)
 
 
 class Shape(NamedTuple):
@@ -81,9 +88,25 @@ def shape(offsets: Any, pos_x: Any, pos_y: Any, pos_z: Any, weight: Any) -> Shap
     """
     n = same_length(pos_x=pos_x, pos_y=pos_y, pos_z=pos_z, weight=weight)
     offsets = as_offsets(offsets, n)
-    xp = _backend.namespace(weight)
     place = [exactly(c, _F8, "position") for c in (pos_x, pos_y, pos_z)]
     w = weight.astype(_F8)
+    where = where_of(offsets, *place, w)
+    if where == "cpu":
+        about = np.empty((10, len(offsets) - 1))
+        run(_ABOUT, where, len(offsets) - 1, offsets, *place, w, about, work=n)
+        centre, elements, distance2 = tuple(about[:3]), tuple(about[3:9]), about[9]
+    else:
+        centre, elements, distance2 = _about(offsets, place, w)
+    xp = _backend.namespace(w)
+    small, middle, large = principal(*elements)
+    # rounding can take an eigenvalue of 0 a little below it
+    inertia = tuple(xp.maximum(a + b, 0.0) for a, b in ((small, middle), (small, large), (middle, large)))
+    return Shape(centre, inertia, xp.sqrt(distance2))
+
+
+def _about(offsets: Any, place: list[Any], w: Any) -> tuple[tuple[Any, Any, Any], tuple[Any, ...], Any]:
+    """Give the centre, the elements about it, and the square of the largest distance from it."""
+    xp = _backend.namespace(w)
     good = xp.isfinite(place[0] + place[1] + place[2]) & (w > 0)
     w = xp.where(good, w, 0.0)
     place = [xp.where(good, c, 0.0) for c in place]
@@ -94,8 +117,6 @@ def shape(offsets: Any, pos_x: Any, pos_y: Any, pos_z: Any, weight: Any) -> Shap
     # about the centre: far from the origin, squares would lose the shape in rounding
     dx, dy, dz = (xp.where(good, c - mean[event], 0.0) for c, mean in zip(place, (x, y, z), strict=True))
     pairs = ((dx, dx), (dx, dy), (dx, dz), (dy, dy), (dy, dz), (dz, dz))
-    small, middle, large = principal(*(_segments.total(offsets, w * a * b) / total for a, b in pairs))
+    elements = tuple(_segments.total(offsets, w * a * b) / total for a, b in pairs)
     distance2 = xp.where(good, dx * dx + dy * dy + dz * dz, np.nan)
-    # rounding can take an eigenvalue of 0 a little below it
-    inertia = tuple(xp.maximum(a + b, 0.0) for a, b in ((small, middle), (small, large), (middle, large)))
-    return Shape((x, y, z), inertia, xp.sqrt(_segments.maximum(offsets, distance2)))
+    return (x, y, z), elements, _segments.maximum(offsets, distance2)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from km3gpu.errors import KernelError
-from km3gpu.kernels import moments
+from km3gpu.kernels import moments, threads
 from km3gpu.kernels.reference import moments as reference
 
 from .conftest import Where
@@ -52,3 +52,22 @@ def test_columns_that_do_not_fit() -> None:
         moments.shape(np.array([0, 1]), one, two, one, one)
     with pytest.raises(KernelError, match="differ in length"):
         moments.principal(one, two, one, one, one, one)
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_the_cpu_adds_in_the_order_of_a_gpu(n_threads: int) -> None:
+    """To the last bit, as columns are added up, where there is no hit or no good one too."""
+    rng = np.random.default_rng(3)
+    counts = np.concatenate((rng.integers(0, 3000, 60), [0, 1, 2, 31, 32, 33]))
+    offsets = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
+    n = int(offsets[-1])
+    x, y, z = (rng.normal(5e5, s, n) for s in (10, 50, 200))
+    y[::97], z[5::501] = np.nan, np.inf
+    weights = rng.integers(0, 3, n).astype(np.float64)
+    with threads(n_threads):
+        got = moments.shape(offsets, x, y, z, weights)
+    centre, elements, distance2 = moments._about(offsets, [x, y, z], weights)
+    assert all(np.array_equal(a, b, equal_nan=True) for a, b in zip(got.centre, centre, strict=True))
+    assert np.array_equal(got.extent, np.sqrt(distance2), equal_nan=True)
+    small, middle, _ = moments.principal(*elements)
+    assert np.array_equal(got.inertia[0], np.maximum(small + middle, 0.0), equal_nan=True)
