@@ -90,6 +90,7 @@ _HIT_MADE = (
     ("multiplicity", "i4", "", "", "Hits of the module from this one up to a window later."),
     ("pmt_multiplicity", "i4", "", "", "Distinct PMTs of the module from this hit up to a window later."),
     ("quality", "u1", "", "", "Bits that say why the hit is not to be trusted, 0 for a good one."),
+    ("qe", "f8", "", "", "Quantum efficiency of the PMT relative to the nominal one, 0 for one that is off."),
     ("trigger_mask", "u8", "", "", "Trigger bits of the hit that km3gpu found; `trig` is the file's."),
     ("signal", "b1", "", "", "A simulated hit of the same PMT fits the time of the hit."),
     ("residual", "f8", "ns", "", "How much later the hit came than light of the event's track or shower."),
@@ -201,6 +202,7 @@ _EVENT = (
 _EVENT_MADE = (
     ("entry", "i8", "", "", "Number of the entry of the tree that the event was read from."),
     ("label", "str", "", "", "Label of the dataset of the plan that the event is of."),
+    ("run_livetime", "f8", "s", "", "Livetime of the run of the event, as a run list has it."),
     ("time_ns", "i8", "ns", "", "Start of the frame, int64 ns since 1970 (UTC)."),
     ("white_rabbit", "b1", "", "", "The clock was locked to White Rabbit."),
     ("n_hits", "i8", "", "", "Hits of the event."),

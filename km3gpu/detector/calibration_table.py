@@ -9,7 +9,7 @@ As CSV, with a header line::
 or as TOML, a table ``[[calibration]]`` for each line with the same keys.  The
 columns ``first_run, last_run`` (inclusive), ``first_time, last_time`` (ISO 8601, UTC;
 the last is not included) and ``det_id`` say for what a line holds, ``comment`` says
-anything, and ``detector, orientations, shapes`` are parameters of stages with the file
+anything, and ``detector, orientations, shapes, pmts`` are parameters of stages with the file
 to take.  What is left empty does not limit, and names no file.  Files are relative to the table.
 """
 
@@ -36,7 +36,7 @@ from km3gpu.tomlfile import read_toml
 
 __all__ = ["PARAMETERS", "CalibrationTable", "Line", "is_table"]
 
-PARAMETERS = ("detector", "orientations", "shapes")
+PARAMETERS = ("detector", "orientations", "shapes", "pmts")
 _RANGES = ("first_run", "last_run", "first_time", "last_time", "det_id")
 _SUFFIXES = (".csv", ".toml")
 

@@ -15,6 +15,7 @@ from km3gpu.stages.coincidences import Coincidences, coincidences
 from km3gpu.stages.concat import Concat, concat
 from km3gpu.stages.date import Date, date
 from km3gpu.stages.deduplicate import Deduplicate, deduplicate
+from km3gpu.stages.efficiency import Efficiency, efficiency
 from km3gpu.stages.event_builder import EventBuilder
 from km3gpu.stages.flag import Flag, flag
 from km3gpu.stages.function import Function
@@ -51,6 +52,7 @@ __all__ = [
     "Concat",
     "Date",
     "Deduplicate",
+    "Efficiency",
     "EventBuilder",
     "Flag",
     "Function",
@@ -85,6 +87,7 @@ __all__ = [
     "concat",
     "date",
     "deduplicate",
+    "efficiency",
     "flag",
     "header",
     "healpix",
