@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from km3gpu.cli.command import command
+from km3gpu.cli.running import Backend
 
 __all__ = ["register"]
 
@@ -104,7 +105,7 @@ def _register_replay(prov: typer.Typer) -> None:
         chunk: Annotated[
             str | None, typer.Option(metavar="ID", help="Only this chunk (the beginning of its id will do).")
         ] = None,
-        backend: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+        backend: Annotated[Backend, typer.Option(help="Where to make them.")] = Backend.AUTO,
         rtol: Annotated[float, typer.Option(min=0.0, help="Relative tolerance of real numbers.")] = 1e-9,
         atol: Annotated[float, typer.Option(min=0.0, help="Absolute tolerance of real numbers.")] = 1e-9,
         columns: Annotated[

@@ -18,6 +18,7 @@ import numpy as np
 
 from km3gpu.errors import RunFailedError, UnknownNameError
 from km3gpu.io.sink import Sink
+from km3gpu.pipeline import journal
 from km3gpu.pipeline.plan import PlannedChunk
 from km3gpu.pipeline.receipt import Receipt
 from km3gpu.pipeline.recipe import Recipe
@@ -123,6 +124,7 @@ def replay(
     if not wanted:
         raise UnknownNameError.of("chunk", str(chunk), [c.id for c in leaves], where=str(directory.path))
     plan.check_sources()
+    then = _receipts(directory)
     with tempfile.TemporaryDirectory(prefix="km3gpu-replay-") as temporary:
         out = Path(keep if keep is not None else temporary)
         (out / "parts").mkdir(parents=True, exist_ok=True)
@@ -143,12 +145,18 @@ def replay(
             yield from _compare(
                 planned,
                 run_chunk(_here(task)),
-                state.done.get(planned.id),
+                then.get(planned.id),
                 recipe,
                 directory,
                 out,
                 Tolerance(rtol, atol, columns or {}),
             )
+
+
+def _receipts(directory: RunDirectory) -> dict[str, Receipt]:
+    """Give the last receipt of each chunk that was made, whether its parts are still there or not."""
+    events = (e for e in journal.read(directory.journals()) if e.get("event") == "receipt")
+    return {e["id"]: Receipt.from_json(e) for e in events if e["state"] == "done"}
 
 
 def _here(task: Task) -> Task:

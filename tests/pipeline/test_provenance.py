@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -144,6 +145,12 @@ def test_replay_gives_the_same_bytes(offline: RunResult) -> None:
     ]
     with pytest.raises(UnknownNameError, match="no chunk 'xyz'"):
         list(replay(offline.out, chunk="xyz"))
+
+
+def test_replay_without_the_parts(tmp_path: Path, odd: PlanMaker) -> None:
+    out = run(odd(chunk=125), out=tmp_path / "out").out
+    shutil.rmtree(out / "parts")
+    assert [c.state for c in replay(out)] == ["identical"] * 2  # the journal has the digests
 
 
 def test_replay_finds_what_differs(offline: RunResult, monkeypatch: pytest.MonkeyPatch) -> None:
