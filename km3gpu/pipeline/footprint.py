@@ -40,6 +40,7 @@ _COPIES = frozenset(
         "deduplicate",
         "isolated",
         "light_select",
+        "runs",
         "sample",
         "select",
         "sky_select",
