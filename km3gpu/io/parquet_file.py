@@ -86,8 +86,8 @@ def write_tables(
             + b"\x26" + z(begin) + b"\x16" + z(packed) + b"\0"
         )  # fmt: skip
     schema = thrift.list_head(len(layout.elements), _STRUCT) + b"".join(layout.elements)
-    told = with_types(layout.arrow, metadata)
-    write_footer(file, schema, len(layout.leaves), n_rows, len(groups), groups, told)
+    typed = with_types(layout.arrow, metadata)
+    write_footer(file, schema, len(layout.leaves), n_rows, len(groups), groups, typed)
 
 
 def with_types(schema: pa.Schema, metadata: Mapping[bytes, bytes]) -> dict[bytes, bytes]:

@@ -69,8 +69,11 @@ def levels_of(chain: Sequence[Any], start: int, stop: int) -> Levels:
         n = int(sizes.sum())
         above, repetition = repetition, np.full(n, depth, np.int32)
         repetition[first] = above
-        definition[np.flatnonzero(there)[counts > 0]] = depth
-        definition = np.repeat(definition, sizes)
+        if there.all() and counts.all():
+            definition = np.full(n, depth, np.int32)
+        else:
+            definition[np.flatnonzero(there)[counts > 0]] = depth
+            definition = np.repeat(definition, sizes)
         if depth < len(chain):
             ends = np.cumsum(counts)
             items = np.repeat(begin - ends + counts, counts) + np.arange(int(counts.sum()))

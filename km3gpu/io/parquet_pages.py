@@ -7,9 +7,9 @@ where its values repeat.  Pages are of version 1, which every reader takes.
 from __future__ import annotations
 
 import itertools
-import zlib
 from typing import Any
 
+import deflate
 import numpy as np
 import pyarrow as pa
 
@@ -204,7 +204,7 @@ def _plain_text(offsets: Any, data: Any, rows: Any) -> bytes:
 
 def _page_head(size: int, packed: Any, n: int, encoding: int, is_keys: bool) -> bytes:
     z = thrift.zigzag
-    crc = zlib.crc32(packed)
+    crc = deflate.crc32(packed)
     head = [
         b"\x15\x04\x15" if is_keys else b"\x15\x00\x15", z(size), b"\x15", z(len(packed)),
         b"\x15", z(crc - (crc >> 31 << 32)),

@@ -47,6 +47,7 @@ class RowGroups:
         self._n_groups = 0
         self._schema = b""
         self._rows = 0
+        self._block = memoryview(bytearray(_BLOCK))
         out.write(MAGIC)
 
     def append(self, part: Path, check: Callable[[dict[bytes, bytes]], None]) -> None:
@@ -74,11 +75,11 @@ class RowGroups:
             file.seek(len(MAGIC))
             left = end - len(MAGIC)
             while left:
-                block = file.read(min(left, _BLOCK))
-                if not block:
+                n = file.readinto(self._block[:left])
+                if not n:
                     raise TruncatedFileError("the part ends too early", where=str(part))
-                self._out.write(block)
-                left -= len(block)
+                self._out.write(self._block[:n])
+                left -= n
 
     def _take(self, data: bytes, where: str, check: Callable[[dict[bytes, bytes]], None]) -> None:
         known = thrift.fields(data)

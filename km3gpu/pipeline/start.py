@@ -14,6 +14,7 @@ from km3gpu.chunk import code_version
 from km3gpu.errors import ConfigError
 from km3gpu.io.dataset import parse_size
 from km3gpu.pipeline.journal import Journal
+from km3gpu.pipeline.memory import settled
 from km3gpu.pipeline.outlook import outlook, refusal, today
 from km3gpu.pipeline.plan import Plan
 from km3gpu.pipeline.planning import make_plan
@@ -26,6 +27,7 @@ from km3gpu.pipeline.settings import BATCH, OF_JOBS, RunSettings
 __all__ = ["planned", "recipe_of", "resume", "run"]
 
 
+@settled()
 def run(
     plan: str | os.PathLike[str] | Recipe,
     files: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | None = None,
@@ -125,6 +127,7 @@ def run(
     return _run(made, recipe, directory, existing, scheduler, show, began, share)
 
 
+@settled()
 def resume(
     out: str | os.PathLike[str],
     *,

@@ -138,7 +138,7 @@ def verdict(quality: Any, policies: Mapping[str, str], where: str) -> tuple[dict
     dropped = 0
     for kind, policy in policies.items():
         bits = int(_KINDS[kind])
-        n = int(((quality & bits) != 0).sum())
+        n = int(backend.namespace(quality).count_nonzero(quality & bits))
         counts[kind] = float(n)
         if n and policy == "error":
             raise CalibrationError(
