@@ -23,6 +23,7 @@ are s, ms, us or ns.  All other columns are for conditions (``HRV < 0.1``).
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import datetime as dt
 import itertools
@@ -84,7 +85,9 @@ class RunList:
         return len(self.run)
 
     @classmethod
-    def open(cls, path: str | Path, names: Mapping[str, str] | None = None) -> RunList:
+    def open(
+        cls, path: str | Path, names: Mapping[str, str] | None = None, *, numbered: bool = True
+    ) -> RunList:
         """Read a run list.
 
         Parameters
@@ -93,6 +96,8 @@ class RunList:
         names : mapping of str to str, optional
             Column of the file for ``run``, ``det_id``, ``start``, ``stop`` or ``livetime``,
             where it has a name of its own.
+        numbered : bool
+            Whether there must be a column of runs; without one the rows are numbered from 0.
 
         Raises
         ------
@@ -107,11 +112,13 @@ class RunList:
         lines, columns = _parquet(name) if name.lower().endswith((".parquet", ".pq")) else _text(name)
         if not len(lines):
             raise FormatError("a run list without runs", where=name, remedy="write a line for each run")
-        chosen = _chosen(columns, dict(names or {}), name)
+        chosen = _chosen(columns, dict(names or {}), name, numbered)
         place = [f"{name}, line {n}" for n in lines]
         got = {key: _QUANTITIES[key](columns[c], c, place) for key, c in chosen.items()}
         rest = {key: got.get(key) for key in KNOWN_NAMES if key != "run"}
-        return cls(path=name, run=got["run"], **rest, columns=columns, lines=lines)._checked()
+        return cls(
+            path=name, run=got.get("run", np.arange(len(lines))), **rest, columns=columns, lines=lines
+        )._checked()
 
     def _checked(self) -> RunList:
         """Refuse a run that ends before it begins, and times of one run that overlap."""
@@ -148,7 +155,9 @@ class RunList:
         return found
 
 
-def _chosen(columns: Mapping[str, np.ndarray], names: Mapping[str, str], where: str) -> dict[str, str]:
+def _chosen(
+    columns: Mapping[str, np.ndarray], names: Mapping[str, str], where: str, numbered: bool
+) -> dict[str, str]:
     """Find the column of each quantity that there is."""
     for key in names:
         if key not in KNOWN_NAMES:
@@ -160,7 +169,7 @@ def _chosen(columns: Mapping[str, np.ndarray], names: Mapping[str, str], where: 
             raise UnknownNameError.of("column", names[key], columns, where=where)
         if (name := names.get(key) or next((lower[k] for k in known if k in lower), None)) is not None:
             found[key] = name
-    if "run" not in found:
+    if numbered and "run" not in found:
         raise FormatError(
             "no column of runs",
             where=where,
@@ -197,6 +206,9 @@ def _time(value: Any, name: str, where: str) -> int:
     if value is None or value == "" or value != value or value == 0:
         return 0
     remedy = "write 2023-10-04T10:46:51, in UTC, or s, ms, us or ns since 1970"
+    if isinstance(value, str) and "-" not in value:  # Python reads eight digits and more as a date
+        with contextlib.suppress(ValueError):
+            value = int(value) if value.isdigit() else float(value)
     if isinstance(value, int | float):
         for least, unit in _UNITS:
             if value >= least:  # whole numbers stay exact: a double has no ns of today

@@ -109,6 +109,10 @@ BAD: dict[str, tuple[type[Km3GpuError], str]] = {
     "run\n": (FormatError, "without runs"),
     "nr,x\n1,2\n": (FormatError, "no column of runs (in PATH); call it 'run', or say which: names = {run ="),
     "run,start\n1,yesterday\n": (FormatError, "start = 'yesterday' is no time (in PATH, line 2)"),
+    "run,start\n1,2022-01-01\n2,20220102\n": (
+        FormatError,
+        "start = 20220102 is no time since 1970 (in PATH, line 3)",
+    ),
     "run,start\n1,12\n": (FormatError, "start = 12 is no time since 1970"),
     "run\n1.5\n": (FormatError, "run = 1.5 is no whole number (in PATH, line 2)"),
     "run\n# one\nx\n": (FormatError, "run = x is no whole number (in PATH, line 3)"),

@@ -10,7 +10,6 @@ added up once, exactly; any number of places then takes a look-up each.
 
 from __future__ import annotations
 
-import csv
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,8 @@ from km3gpu.astro.sites import Site
 from km3gpu.astro.sites import site as _site
 from km3gpu.astro.times import DAY_NS, utc_ns
 from km3gpu.astro.transform import icrs_to_local
-from km3gpu.errors import ConfigError, FormatError, InputNotFoundError
+from km3gpu.errors import ConfigError, FormatError
+from km3gpu.run_list import RunList
 
 __all__ = ["UPGOING", "Livetime", "visibility", "visibility_map"]
 
@@ -121,34 +121,32 @@ class Livetime:
 
     @classmethod
     def open(cls, path: str | Path) -> Livetime:
-        """Read a run list: CSV with the columns ``start`` and ``stop``.
+        """Read a run list: text or Parquet with starts and stops (see `km3gpu.run_list`).
 
         Parameters
         ----------
         path : str or Path
-            Times are ISO 8601 (UTC) or integers, UTC ns since 1970.
+            Times are ISO 8601 (UTC), or s, ms, us or ns since 1970.
 
         Raises
         ------
         InputNotFoundError, FormatError
-            No such file; no such columns, or no such times: the row is named.
+            No such file; no such columns, or no such times: the line is named.
         """
-        path = Path(path)
-        if not path.is_file():
-            raise InputNotFoundError(f"no run list {str(path)!r}", remedy="check the path")
-        lines = [x for x in path.read_text().splitlines() if x.strip() and not x.startswith("#")]
-        reader = csv.DictReader(lines, skipinitialspace=True)
-        missing = {"start", "stop"} - set(reader.fieldnames or ())
-        if missing:
+        found = RunList.open(path, numbered=False)
+        times = {"start": found.start, "stop": found.stop}
+        if missing := [name for name, column in times.items() if column is None]:
             raise FormatError(
-                f"the run list has no column {' and no '.join(sorted(missing))}",
+                f"the run list has no column {' and no '.join(missing)}",
                 where=str(path),
                 remedy="its first line is to be: start,stop",
             )
-        times = [[_time(row[k], k, i, path) for k in ("start", "stop")] for i, row in enumerate(reader)]
-        start, stop = np.array(times, np.int64).reshape(-1, 2).T
+        for name, column in times.items():
+            if column is not None and not column.all():
+                row = int(column.argmin())
+                raise FormatError(f"a run without a {name}", where=f"{path}, line {found.lines[row]}")
         try:
-            return cls.of_runs(start, stop)
+            return cls.of_runs(found.start, found.stop)
         except FormatError as error:
             raise FormatError(error.what, where=str(path), remedy=error.remedy) from None
 
@@ -281,20 +279,3 @@ def _fold(runs: Any) -> tuple[Any, Any]:
     depth = np.cumsum(depth)[:-1] + whole.sum()
     seconds = np.concatenate([[0.0], np.cumsum(depth * np.diff(turn))]) / rate / 1e9
     return turn, seconds
-
-
-def _time(text: str | None, name: str, row: int, path: Path) -> int:
-    value = (text or "").strip()
-    try:
-        if value.lstrip("-").isdigit():
-            return int(value)
-        stamp = np.datetime64(value.removesuffix("Z"), "ns")
-        if np.isnat(stamp):
-            raise ValueError("NaT")
-        return int(stamp.astype(np.int64))
-    except ValueError:
-        raise FormatError(
-            f"{name} of row {row} is {value!r}, no time",
-            where=str(path),
-            remedy="write 2022-10-25T12:00:00 (UTC), or integer ns since 1970",
-        ) from None

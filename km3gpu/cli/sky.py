@@ -24,7 +24,7 @@ _Zenith = Annotated[
 ]
 _Runs = Annotated[
     str | None,
-    typer.Option("--runs", metavar="FILE", help="Run list: CSV with the columns start, stop (UTC)."),
+    typer.Option("--runs", metavar="FILE", help="Run list with starts and stops: CSV, tabs, Parquet."),
 ]
 _Sources = Annotated[
     str | None, typer.Option("--sources", metavar="FILE", help="Your own sources: CSV or FITS with ra, dec.")

@@ -95,14 +95,19 @@ def test_run_list_of_a_file(tmp_path):
     found = Livetime.open(path)
     assert found.total == 7 * 3600
     path.write_text("start,stop\n2022-01-01,yesterday\n")
-    with pytest.raises(FormatError, match="stop of row 0 is 'yesterday', no time"):
+    with pytest.raises(FormatError, match=r"stop = 'yesterday' is no time \(in .*runs.csv, line 2\)"):
         Livetime.open(path)
     path.write_text("run,begin\n1,2\n")
     with pytest.raises(FormatError, match="the run list has no column start and no stop"):
         Livetime.open(path)
     path.write_text("start,stop\n")
-    with pytest.raises(FormatError, match="make no run list"):
+    with pytest.raises(FormatError, match="a run list without runs"):
         Livetime.open(path)
+    path.write_text("RUN\tUNIXJOBSTART\tUNIXJOBEND\n7\t1641020400000\t1641024000000\n8\t1641024000000\t\n")
+    with pytest.raises(FormatError, match=r"a run without a stop \(in .*runs.csv, line 3\)"):
+        Livetime.open(path)
+    path.write_text(path.read_text().rpartition("8\t")[0])
+    assert Livetime.open(path).runs.tolist() == [[1641020400 * 10**9, 1641024000 * 10**9]]
     with pytest.raises(InputNotFoundError, match="no run list"):
         Livetime.open(tmp_path / "none.csv")
 
