@@ -170,15 +170,20 @@ def _register_export(prov: typer.Typer) -> None:
         ] = None,
     ) -> None:
         """Write the record in the words of others."""
-        from km3gpu.errors import InputNotFoundError
+        from km3gpu.errors import ConfigError, InputNotFoundError
         from km3gpu.pipeline import provenance
         from km3gpu.pipeline.crate import ro_crate
         from km3gpu.pipeline.export import prov_json
 
         found = provenance.read(record)
+        if kind is Format.CRATE and "sessions" not in found:
+            raise ConfigError(
+                "an RO-Crate is the directory of a run", where=record, remedy="name the run that made it"
+            )
         if terms is not None and kind is not Format.CRATE:
             raise typer.BadParameter("--license goes with --format ro-crate")
-        name = Path(record).resolve().name
+        place = Path(record).resolve()
+        name = place.name if place.is_dir() else place.parent.name
         text = prov_json(found) if kind is Format.PROV else ro_crate(found, name, terms)
         if out is None:
             print(text)

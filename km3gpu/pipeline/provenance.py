@@ -15,13 +15,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import h5py
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from km3gpu.errors import FormatError, InputNotFoundError
-from km3gpu.io import fitstables, sink
-from km3gpu.io.fitsfile import read_sheets
+from km3gpu.errors import FormatError, InputNotFoundError, Km3GpuError
+from km3gpu.io import sink
 from km3gpu.pipeline import journal
 from km3gpu.pipeline.longjson import pieces
 from km3gpu.pipeline.plan import Input, Plan
@@ -227,14 +222,16 @@ def read(path: str | Path) -> dict[str, Any]:
         raise InputNotFoundError(f"no file {str(path)!r}", remedy="check the path") from None
     except PermissionError:
         raise InputNotFoundError(f"{str(path)!r} may not be read", remedy="ask its owner") from None
-    except (pa.ArrowInvalid, OSError, KeyError) as error:
+    except Km3GpuError:
+        raise
+    except (ValueError, OSError, KeyError) as error:  # Arrow's errors are ValueErrors
         words = " ".join(str(error).split()).rstrip(".")
         remedy = "it is damaged: fetch or make it again"
         raise FormatError(f"the file does not read: {words}", where=str(path), remedy=remedy) from error
     try:
-        record = json.loads(text)
+        record = _inside(json.loads(text))
         found: dict[str, Any] = record if record["format"] == FORMAT else {}
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         found = {}
     if not found:
         raise FormatError(
@@ -243,18 +240,36 @@ def read(path: str | Path) -> dict[str, Any]:
     return found
 
 
+def _inside(data: dict[str, Any]) -> dict[str, Any]:
+    """Give the record in a file of histograms, which is JSON as well; a record is its own."""
+    for value in () if "format" in data else data.values():
+        if sink.PROVENANCE in value.get("metadata", {}):
+            record: dict[str, Any] = value["metadata"][sink.PROVENANCE]
+            return record
+    return data
+
+
 def _text(path: Path) -> bytes | str:
     """Give what may be a record: the file itself, or what is embedded in it."""
+    # what reads other formats is imported where there is one: every run needs this module to write,
+    # and astropy, pyarrow and h5py are 0.4 s of its 1.6
     with open(path, "rb") as file:
         start = file.read(8)
         file.seek(0)
         if start.startswith(b"PAR1"):
+            import pyarrow.parquet as pq
+
             found: bytes = (pq.read_schema(path).metadata or {}).get(sink.PROVENANCE.encode(), b"")
             return found
         if start.startswith(b"\x89HDF"):
+            import h5py
+
             with h5py.File(path, "r") as hdf5:
                 return bytes(hdf5["provenance"][()]) if "provenance" in hdf5 else b""
         if start.startswith(b"SIMPLE"):
+            from km3gpu.io import fitstables
+            from km3gpu.io.fitsfile import read_sheets
+
             return fitstables.record(read_sheets(str(path)))
         # a record begins as every JSON object does; other files may be large
         return file.read() if start.lstrip().startswith(b"{") else b""

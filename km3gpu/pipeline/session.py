@@ -93,8 +93,11 @@ class Session:
                     outputs = self._merge(driver, memory, client, stop, bar)
             if stop and not outputs:
                 status = "interrupted"
+                left = self._left()
                 error = InterruptedRunError(
-                    f"stopped by {stop.name} with {self._left()} of {len(self.chunks)} chunks to do",
+                    f"stopped by {stop.name} with {left} of {len(self.chunks)} chunks to do"
+                    if left
+                    else f"stopped by {stop.name} with all chunks made, and its outputs not",
                     remedy=f"run the same again, or `km3gpu resume {self.directory.path}`, to go on",
                 )
             elif driver.fatal is not None:

@@ -240,4 +240,7 @@ def test_export(km3gpu, run, tmp_path):
     assert prov.model.ProvDocument.deserialize(io.StringIO(text), format="json").get_records()
     assert km3gpu("prov", "export", run, "--format", "ro-crate", "-o", tmp_path / "crate.json").out == ""
     assert "@graph" in json.loads((tmp_path / "crate.json").read_text())
+    alone = km3gpu("prov", "export", run / "events.parquet", "--format", "ro-crate")
+    assert "the directory of a run" in alone.error()
+    assert km3gpu("prov", "export", run, "--license", "https://x.org/l").code == 2
     assert "no directory" in km3gpu("prov", "export", run, "-o", tmp_path / "none" / "x.json").error()

@@ -64,6 +64,14 @@ def test_the_record_in_the_outputs(offline: RunResult) -> None:
     assert parquet["inputs"][0]["digest"] == offline.plan.inputs[0].digest
 
 
+def test_the_record_in_a_file_of_histograms(tmp_path: Path, odd: PlanMaker) -> None:
+    plan = odd(chunk=125, sinks="histogram", bare=True)
+    axis = 'name = "tot"\ntable = "hits"\nx = "tot"\nbins = 8\nrange = [0, 256]\n'
+    plan.write_text(f"{plan.read_text()}[[sink.histogram]]\n{axis}")
+    [made] = run(plan, out=tmp_path / "out").outputs
+    assert [c["n_out"] for c in provenance.read(made)["chunks"]] == [125, 125]
+
+
 def test_records_of_something_else(tmp_path: Path) -> None:
     with pytest.raises(InputNotFoundError, match="no record in"):
         provenance.read(tmp_path)
