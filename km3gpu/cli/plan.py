@@ -169,4 +169,18 @@ def _tables(recipe: Recipe, plan: Plan, every: bool) -> list[Any]:
 
 
 def _settings(table: dict[str, Any], first: str) -> str:
-    return ", ".join(f"{k} = {v!r}" for k, v in table.items() if k != first) or "-"
+    """Write a stage or sink as its plan could; what says nothing is left out."""
+    shown = ((k, _value(v)) for k, v in table.items() if k != first and v not in (None, "", (), [], {}))
+    return ", ".join(f"{k} = {v}" for k, v in shown) or "-"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        if value and all(
+            isinstance(v, list | tuple) and len(v) == 2 and isinstance(v[0], str) for v in value
+        ):
+            return "{" + ", ".join(f"{k} = {_value(v)}" for k, v in value) + "}"
+        return "[" + ", ".join(_value(v) for v in value) + "]"
+    if isinstance(value, dict):
+        return "{" + _settings(value, "") + "}"
+    return repr(value)
