@@ -69,6 +69,11 @@ class Pump(Ours):
     def process(self, blob):
         raise StopIteration
 
+class Sink(Ours):
+    def configure(self):
+        from km3gpu.compat.thepipe import Provenance
+        Provenance().record_output("out.h5")
+
 class Needs(Ours):
     def configure(self):
         self.require_service("calibrate")
@@ -255,6 +260,7 @@ def test_a_module_that_raises_is_finished_and_its_chunk_put_aside(
         ('use = "thepipe:pipemodules.Halve"\nkm3gpu = { columns = ["hits"] }', "columns: 'hits'"),
         ('use = "thepipe:pipemodules.Halve"\nkm3gpu = { files = ["x"] }', "files names 'x'"),
         ('use = "thepipe:pipemodules.Pump"', "a pump is no stage"),
+        ('use = "thepipe:pipemodules.Sink"', "writes 'out.h5', anew for each chunk: a sink is no stage"),
         ('use = "thepipe:pipemodules.Needs"', "needs the service 'calibrate'"),
         (
             'use = "thepipe:pipemodules.forget"\nkm3gpu = { makes = ["events/x: i4"] }',

@@ -164,13 +164,18 @@ class ModuleStage(Stage):
         Raises
         ------
         ConfigError
-            The module needs a service, or is a pump.
+            The module needs a service, or is a pump or a sink.
         FormatError
             What it made is not what ``makes`` says.
         """
         chunk = chunk.to(backend.select("cpu"))
         given = self._given()
+        before = {id(o) for o in _outputs()}
         module = make_module(_imported(self.module), None, given, {}, timeit=False)
+        if written := [o for o in _outputs() if id(o) not in before]:
+            getattr(module, "pre_finish", bool)()
+            what = f"{self.module} writes {written[0]['url']!r}, anew for each chunk: a sink is no stage"
+            raise ConfigError(what, remedy="write a [[sink]] table")
         services = ServiceManager()
         for name, service in getattr(module, "provided_services", {}).items():
             services.register(name, service)
@@ -250,6 +255,12 @@ def _processed(module: Any, blob: Blob, entry: int) -> Mapping[str, Any] | None:
         return got  # type: ignore[no-any-return]
     blob.update(got or {})
     return blob
+
+
+def _outputs() -> list[dict[str, Any]]:
+    """Give what modules of this process have said that they write, be they of thepipe or of ours."""
+    found = {id(p): p for p in (sys.modules[__package__ or ""], sys.modules.get("thepipe")) if p}
+    return [o for p in found.values() for o in p.Provenance().current_activity.provenance["output"]]
 
 
 def _numbers(result: Any) -> dict[str, float]:
