@@ -10,6 +10,9 @@ import sys
 from benchmarks.harness import Row
 
 HEAVY = ("cupy", "dask", "astropy", "matplotlib", "torch")
+RUN, WORKER = "km3gpu.pipeline.start", "km3gpu.pipeline.sealed"
+# what no chunk needs that is read from ROOT and written as Parquet
+NOT_A_WORKERS = (*HEAVY, "awkward", "distributed", "h5py", "pandas", "pyarrow", "uproot")
 PROBE = """
 import json, sys, time
 start = time.process_time()
@@ -21,22 +24,33 @@ print(json.dumps([time.process_time() - start, sorted(sys.modules)]))
 def run(quick: bool) -> list[Row]:
     """Measure imports in fresh processes, in turn."""
     repeats = 3 if quick else 9
-    names = ("km3gpu", "km3gpu.io", "km3gpu.pipeline", "km3gpu.cli.main", "km3io", "km3pipe")
+    names = ("km3gpu", "km3gpu.io", RUN, WORKER, "km3gpu.cli.main", "km3io", "km3pipe")
     taken: dict[str, list[float]] = {name: [] for name in names}
-    heavy = 0
+    heavy = needless = 0
     for _ in range(repeats):
         for name in names:
             seconds, modules = probe(name)
             taken[name].append(seconds)
             if name == "km3gpu":
                 heavy = len({m.partition(".")[0] for m in modules} & set(HEAVY))
+            if name == WORKER:
+                needless = len({m.partition(".")[0] for m in modules} & set(NOT_A_WORKERS))
     cpu = {name: statistics.median(seconds) for name, seconds in taken.items()}
     return [
         Row("import km3gpu", cpu["km3gpu"], "s", limit=0.3, sense="at most", note="names load when used"),
         Row(f"{', '.join(HEAVY)}", heavy, "modules", limit=0, sense="at most", note="imported with it"),
         Row("the command line, ready to parse", cpu["km3gpu.cli.main"], "s", limit=0.5, sense="at most"),
         beside("import km3gpu.io, all that reading needs", cpu, "km3gpu.io", "km3io"),
-        beside("import km3gpu.pipeline, all that runs need", cpu, "km3gpu.pipeline", "km3pipe"),
+        beside("import km3gpu.pipeline.start, all that runs need", cpu, RUN, "km3pipe"),
+        beside("a worker, before its first chunk", cpu, WORKER, "km3pipe"),
+        Row(
+            "large packages in a worker",
+            needless,
+            "modules",
+            limit=0,
+            sense="at most",
+            note="of no use there",
+        ),
     ]
 
 
