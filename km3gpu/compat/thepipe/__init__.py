@@ -23,7 +23,7 @@ What is better here:
 - times can be had as values (`Pipeline.statistics`).
 
 A module is also a stage of a plan, ``use = "thepipe:package.Class"``; see
-`km3gpu.compat.thepipe.stage`.  `km3gpu.compat.thepipe.pump.EventPump` pumps the
+`km3gpu.compat.thepipe.stage`, and `km3gpu.compat.thepipe.layout` for what it sees.  `km3gpu.compat.thepipe.pump.EventPump` pumps the
 events of every file that km3gpu reads.
 """
 
