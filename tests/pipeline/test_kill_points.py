@@ -168,7 +168,7 @@ def test_killed_before_and_after_each_file_is_given_its_name(tmp_path: Path, odd
 @pytest.mark.soak
 def test_killed_at_each_step(tmp_path: Path, odd: PlanMaker, capfd: pytest.CaptureFixture[str]) -> None:
     """From the first folder to the last line; every other run is killed again while it goes on."""
-    plan = odd(chunk=50, sinks="parquet hdf5")
+    plan = odd(chunk=125, sinks="parquet hdf5", bare=True)
     n, expected, start = killed_at_each(plan, tmp_path, STEPS, None)
     rng = random.Random(SEED)
     kills = 0
