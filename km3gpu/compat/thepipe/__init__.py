@@ -23,8 +23,9 @@ What is better here:
 - times can be had as values (`Pipeline.statistics`).
 
 A module is also a stage of a plan, ``use = "thepipe:package.Class"``; see
-`km3gpu.compat.thepipe.stage`, and `km3gpu.compat.thepipe.layout` for what it sees.  `km3gpu.compat.thepipe.pump.EventPump` pumps the
-events of every file that km3gpu reads.
+`km3gpu.compat.thepipe.stage`, and `km3gpu.compat.thepipe.layout` for what it sees.
+`km3gpu.compat.thepipe.pump.EventPump` pumps the events of every file that km3gpu
+reads.
 """
 
 from __future__ import annotations
