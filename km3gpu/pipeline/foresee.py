@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-from km3gpu.errors import OutputExistsError
+from km3gpu.errors import OutputExistsError, SourceChangedError
 from km3gpu.pipeline.outlook import Outlook, outlook, refusal, today
 from km3gpu.pipeline.recipe import Recipe
 from km3gpu.pipeline.rundir import RunDirectory
@@ -48,8 +48,13 @@ def foresee(
         there = directory.existing_plan()
         recipe = Recipe.from_json(there.recipe, str(directory.path / "plan.json"))
         found = outlook(today(there, recipe), directory)
-        changed = found.plan.id != there.id or found.plan.code != there.code
-        return dataclasses.replace(found, refusal=str(refusal(directory, found)) if changed else "")
+        if found.plan.id != there.id or found.plan.code != there.code:
+            return dataclasses.replace(found, refusal=str(refusal(directory, found)))
+        try:
+            there.check_sources()  # a table of calibrations with a new line changes no chunk
+        except SourceChangedError as error:
+            found = dataclasses.replace(found, refusal=str(error))
+        return found
     made, _ = planned(recipe_of(plan, {}, chunk), files, directory, fresh=existing == "replace")
     if existing == "replace":
         return outlook(made, None)

@@ -75,6 +75,20 @@ def test_what_changed_is_what_is_made_again(made: tuple[Path, Path]) -> None:
         resume(out)
 
 
+def test_a_table_with_a_new_line(made: tuple[Path, Path]) -> None:
+    """It makes no chunk new; `run` takes it, and `resume` wants to be told."""
+    plan, out = made
+    table = plan.with_name("table.csv")
+    table.write_text("first_run,last_run,detector\n,13339,det.datx\n")
+    plan.write_text(plan.read_text().replace('"det.datx"', '"table.csv"'))
+    out = out.parent / "by_table"
+    run(plan, [plan.with_name("a.root")], out=out)
+    table.write_text(table.read_text() + "13340,,det.datx\n")
+    assert why(foresee(out, plan, [plan.with_name("a.root")])) == why(foresee(out)) == {}
+    assert foresee(out, plan, [plan.with_name("a.root")]).refusal == ""
+    assert "table.csv' has changed" in foresee(out).refusal
+
+
 def test_chunks_that_are_not_there(
     made: tuple[Path, Path], order: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
