@@ -104,6 +104,8 @@ def fault_of(error: BaseException) -> Fault:
     """Describe an exception as a fault."""
     known = isinstance(error, errors.Km3GpuError)
     words = " ".join(str(error).split()) or type(error).__name__
+    if notes := getattr(error, "__notes__", ()):  # of a user's function: which, and where in it
+        words += f" ({'; '.join(notes)})"
     return Fault(
         classify(error),
         type(error).__name__,

@@ -42,6 +42,9 @@ def livetimes(plan: Plan, counters: Mapping[str, float]) -> dict[str, Any] | Non
     found: dict[tuple[int | None, int], Run] = {}
     for source in plan.inputs:
         found |= runs_of(source.files)
+    if any(table["use"] == "deduplicate" for table in plan.recipe["stages"]):
+        # chunk by chunk slices count twice that another chunk has too
+        counters = {k: v for k, v in counters.items() if not _COUNTED.fullmatch(k)}
     outside, counted = ({m[1]: n for k, n in counters.items() if (m := rule.fullmatch(k))} for rule in _RULES)
     rows = {
         f"{'any' if det is None else det}/{number}": {

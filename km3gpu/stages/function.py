@@ -7,6 +7,7 @@ import hashlib
 import importlib
 import inspect
 import json
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,7 +95,12 @@ class Function(Stage):
 
     def apply(self, chunk: Chunk) -> Result:
         """Call the function."""
-        made = imported(self.function)(chunk, **dict(self.parameters))
+        function = imported(self.function)
+        try:
+            made = function(chunk, **dict(self.parameters))
+        except Exception as error:  # goes on as it is, and says whose it is
+            error.add_note(f"in {self.function}{_line(error, function)}")
+            raise
         tables, counters = made if isinstance(made, tuple) and len(made) == 2 else (made, {})
         if isinstance(tables, Chunk):
             tables = tables.tables
@@ -147,6 +153,13 @@ def source_digest(made: Any) -> str:
 @functools.lru_cache(maxsize=64)
 def _digest(path: str, size: int, mtime_ns: int) -> str:
     return "sha256:" + hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def _line(error: BaseException, function: Any) -> str:
+    """Give the last line of the user's own file on the way to an error."""
+    path = getattr(getattr(inspect.unwrap(function), "__code__", None), "co_filename", None)
+    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == path]
+    return f", {Path(path).name}, line {lines[-1]}" if path and lines else ""
 
 
 def _names(value: Any, key: str) -> tuple[str, ...]:

@@ -25,11 +25,12 @@ _KINDS = ("summaryslices", "timeslices")
 class Livetime(Stage):
     """Count the time that summary slices, or timeslices, cover.
 
-    Each slice of a run is 0.1 s; one that comes twice in a chunk counts once
-    (for files that overlap put the stage ``deduplicate`` before).  Slices get
-    the column ``livetime`` [s], by which a histogram over ``run_id`` can be
-    weighted, and the counters of the run say the seconds in all and of each
-    run, as ``run_25291``.
+    Each slice of a run is 0.1 s; one that comes twice in a chunk counts once.
+    Slices get the column ``livetime`` [s], by which a histogram over ``run_id``
+    can be weighted, and the counters of the run say the seconds in all and of
+    each run, as ``run_25291``.  Where files overlap, put ``deduplicate`` before and
+    add up the column of the merged output: the counters, chunk by chunk, know
+    nothing of slices in another chunk.
     """
 
     name: ClassVar[str] = "livetime"

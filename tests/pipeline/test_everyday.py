@@ -251,6 +251,17 @@ def test_rows_of_a_table_of_which_no_column_is_needed(tmp_path: Path) -> None:
     assert len(hits) == sum(r.rows["hits"] for r in result.receipts) > 100_000
 
 
+def test_an_error_in_a_function_says_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "unlucky.py").write_text("def cut(chunk):\n    return chunk.hits.flat('nothing')[3]\n")
+    (tmp_path / "plan.toml").write_text(
+        "[source]\nfiles=['testdata:online/muon_cc_daqevents.root']\n[[stage]]\nuse='unlucky:cut'\n"
+        "reads=['hits/tot']\n[[sink]]\nformat='parquet'\n"
+    )
+    with pytest.raises(Km3GpuError, match=r"no column 'nothing'.* \(in unlucky:cut, unlucky.py, line 2\)"):
+        run(tmp_path / "plan.toml", out=tmp_path / "out")
+
+
 def test_offline_events_must_say_what_makes_them_the_same(tmp_path: Path) -> None:
     (tmp_path / "plan.toml").write_text(
         "[source]\nfiles=['testdata:offline/numucc.root']\n[[stage]]\nuse='deduplicate'\n[[sink]]\nformat='hdf5'"

@@ -40,3 +40,18 @@ def test_in_a_plan(data: Path, tmp_path: Path) -> None:
     from km3gpu.io.histogram_sink import read_histograms
 
     assert read_histograms(result.outputs[0])["runs"].values().tolist() == pytest.approx([100.0, 0.0])
+
+
+def test_overlapping_files(data: Path, tmp_path: Path) -> None:
+    original = (data / "online/summaryslices.root").read_bytes()
+    for name in ("a.root", "b.root"):
+        (tmp_path / name).write_bytes(original + name.encode())
+    (tmp_path / "plan.toml").write_text(
+        "[source]\nfiles = ['*.root']\n[[stage]]\nuse = 'deduplicate'\n[[stage]]\nuse = 'livetime'\n"
+        "[[sink]]\nformat = 'parquet'\n"
+    )
+    from km3gpu.io.parquet import ParquetSink
+
+    result = run(tmp_path / "plan.toml", out=tmp_path / "out")
+    assert ParquetSink().read(result.outputs[0])["events"].flat("livetime").sum() == pytest.approx(100.0)
+    assert result.total.counters["livetime/seconds"] == 200.0  # of chunks, as the stage says
