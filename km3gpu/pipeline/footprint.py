@@ -54,7 +54,7 @@ _RAW = 10.0  # of a hit in a DAQ file, decoded on the backend
 _RESERVE = 0.2  # share of the free memory left alone: tables of the detector, offsets, rounding
 # resident memory of a worker process with one thread beside its chunk [bytes]: the interpreter,
 # LLVM and compiled kernels, raw bytes of the file; the benchmark holds it against measured peaks
-_BASE = 210e6
+_BASE = 220e6
 _DASK = 30e6  # more of a worker of dask
 # what a sink adds: its library and its buffers [bytes], and copies, in sizes of the chunk
 _SINKS = {
