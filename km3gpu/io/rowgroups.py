@@ -82,13 +82,6 @@ class RowGroups:
                 left -= n
 
     def _take(self, data: bytes, where: str, check: Callable[[dict[bytes, bytes]], None]) -> None:
-        known = thrift.fields(data)
-        pairs = thrift.value(data, known[_METADATA])[1] if _METADATA in known else ()
-        check({pair[1][1]: pair[2][1] for pair in pairs if 2 in pair})
-        schema = data[slice(*known[_SCHEMA][1:])]
-        self._schema = self._schema or schema
-        if schema != self._schema:
-            raise FormatError("parts differ in their columns", where=where, remedy="run again")
         shift = self._out.tell() - len(MAGIC)
 
         def moved(offset: int) -> int:
@@ -114,7 +107,14 @@ class RowGroups:
             _GROUP_OFFSET: moved,
             _ORDINAL: numbered,
         }
-        n, groups = thrift.list_changed(data, known[_GROUPS], changes)
+        known, copied = thrift.fields(data, {_GROUPS: changes})
+        pairs = thrift.value(data, known[_METADATA])[1] if _METADATA in known else ()
+        check({pair[1][1]: pair[2][1] for pair in pairs if 2 in pair})
+        schema = data[slice(*known[_SCHEMA][1:])]
+        self._schema = self._schema or schema
+        if schema != self._schema:
+            raise FormatError("parts differ in their columns", where=where, remedy="run again")
+        n, groups = copied[_GROUPS]
         self._groups.append(groups)
         self._n_groups += n
 

@@ -21,7 +21,6 @@ __all__ = [
     "Struct",
     "dumps",
     "fields",
-    "list_changed",
     "list_head",
     "loads",
     "value",
@@ -52,15 +51,31 @@ def loads(data: bytes) -> Struct:
         return _Reader(data).struct()
 
 
-def fields(data: bytes) -> dict[int, tuple[int, int, int]]:
-    """Tell where the fields of one structure are: type, first byte and end of each value.
+def fields(
+    data: bytes, changes: Mapping[int, Changes]
+) -> tuple[dict[int, tuple[int, int, int]], dict[int, tuple[int, bytes]]]:
+    """Tell where the fields of one structure are, and copy some lists with numbers in them changed.
+
+    Parameters
+    ----------
+    data : bytes
+    changes : mapping of int to Changes
+        For fields that are lists of structures.
+
+    Returns
+    -------
+    places : dict of int to (int, int, int)
+        Type, first byte and end of the value of each field.
+    copied : dict of int to (int, bytes)
+        For each list of `changes` that is there: how many structures, and all of them.
 
     Raises
     ------
     FormatError
-        As for `loads`.
+        As for `loads`; or a field is not of the type that is to be changed.
     """
-    found = {}
+    found: dict[int, tuple[int, int, int]] = {}
+    copied: dict[int, tuple[int, bytes]] = {}
     with _readable():
         reader = _Reader(data)
         number = 0
@@ -68,9 +83,12 @@ def fields(data: bytes) -> dict[int, tuple[int, int, int]]:
             kind = head & 0xF
             number = number + (head >> 4) if head >> 4 else reader.signed()
             start = reader.at
-            reader.skip(kind, field=True)
+            if number in changes:
+                copied[number] = reader.list_changed(kind, changes[number])
+            else:
+                reader.skip(kind, field=True)
             found[number] = kind, start, reader.at
-    return found
+    return found, copied
 
 
 def value(data: bytes, place: tuple[int, int, int]) -> Any:
@@ -83,41 +101,6 @@ def value(data: bytes, place: tuple[int, int, int]) -> Any:
     """
     with _readable():
         return _Reader(data, place[1]).value(place[0])
-
-
-def list_changed(data: bytes, place: tuple[int, int, int], changes: Changes) -> tuple[int, bytes]:
-    """Copy the structures of a list, with some of their numbers changed.
-
-    Parameters
-    ----------
-    data : bytes
-    place : (int, int, int)
-        Where the list is, as `fields` told.
-    changes : Changes
-
-    Returns
-    -------
-    n : int
-        Number of structures.
-    copied : bytes
-        All of them.
-
-    Raises
-    ------
-    FormatError
-        As for `loads`; or a field is not of the type that is to be changed.
-    """
-    out = bytearray()
-    with _readable():
-        reader = _Reader(data, place[1])
-        kind, n = reader.list_head()
-        if place[0] != _LIST or (n and kind != _STRUCT):
-            raise KeyError(kind)
-        done = reader.at
-        for _ in range(n):
-            done = reader.copy(changes, out, done)
-        out += data[done : reader.at]
-    return n, bytes(out)
 
 
 @contextlib.contextmanager
@@ -237,6 +220,18 @@ class _Reader:
                 self.skip(inner)
         elif not (field and kind in (_TRUE, _FALSE)):
             self.value(kind)
+
+    def list_changed(self, kind: int, changes: Changes) -> tuple[int, bytes]:
+        if kind != _LIST:
+            raise KeyError(kind)
+        inner, n = self.list_head()
+        if n and inner != _STRUCT:
+            raise KeyError(inner)
+        out, done = bytearray(), self.at
+        for _ in range(n):
+            done = self.copy(changes, out, done)
+        out += self.data[done : self.at]
+        return n, bytes(out)
 
     def copy(self, changes: Changes, out: bytearray, done: int) -> int:
         """Read a structure, copy what is before each changed number, and give how far that is."""
