@@ -147,6 +147,12 @@ def refusal(directory: RunDirectory, found: Outlook) -> OutputExistsError:
     """
     n, of = len(found.left), len(found.plan.chunks)
     words = "; ".join(map(str, dict.fromkeys(c.change for c in found.causes[:2])))
+    if not n:  # a table of calibrations, or a run list, which says what holds for whom only to a new plan
+        return OutputExistsError(
+            f"a table or run list has changed since the run in {str(directory.path)!r} was planned",
+            remedy=f"`km3gpu run PLAN -o {shlex.quote(str(directory.path))} --existing update` plans again,"
+            " and keeps what is the same",
+        )
     return OutputExistsError(
         f"{n} of {of} chunks of the run in {str(directory.path)!r} would be others now ({words})",
         remedy=f"`km3gpu run PLAN -o {shlex.quote(str(directory.path))} --existing update` makes them again,"

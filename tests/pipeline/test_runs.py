@@ -13,7 +13,7 @@ from km3gpu import stages
 from km3gpu.errors import CalibrationError, Km3GpuError
 from km3gpu.io.histogram_sink import read_histograms
 from km3gpu.io.parquet import ParquetSink
-from km3gpu.pipeline import RunResult, make_plan, read_recipe, run
+from km3gpu.pipeline import RunResult, make_plan, read_recipe, resume, run
 from km3gpu.pipeline.livetimes import livetimes, told
 
 MUONS, OTHER = "online/muon_cc_daqevents.root", "online/KM3NeT_00000133_JDAQEvent.root"
@@ -83,6 +83,8 @@ def test_livetime_counts_once_for_any_chunks(plan: Path, tmp_path: Path, data: P
 def test_another_line_makes_no_chunk_new(plan: Path, tmp_path: Path) -> None:
     first = run(plan, out=tmp_path / "out", chunk=60)
     (tmp_path / "runs.tsv").write_text(LIST + "13341\t1664354000000\t1664359000000\tRun\t0.1\n")
+    with pytest.raises(Km3GpuError, match=r"a table or run list has changed since .* --existing update"):
+        resume(tmp_path / "out")
     again = run(plan, out=tmp_path / "out", chunk=60, existing="update")
     assert again.resumed == len(again.receipts) == len(first.receipts)
     (tmp_path / "runs.tsv").write_text(LIST.replace("1664344000000\tRun", "1664344000001\tRun"))
