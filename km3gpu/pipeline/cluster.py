@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import pickle
 import queue
 import sys
 import time
@@ -25,16 +26,16 @@ import distributed
 from km3gpu.errors import BackendError
 from km3gpu.pipeline import bundles, gpus
 from km3gpu.pipeline.batch import Jobs
+from km3gpu.pipeline.connecting import connect
 from km3gpu.pipeline.faults import fault_of
 from km3gpu.pipeline.handover import Handover
 from km3gpu.pipeline.localcluster import local_cluster
 from km3gpu.pipeline.outcome import Outcome, lost
-from km3gpu.pipeline.sealed import seal
+from km3gpu.pipeline.sealed import call, seal
 from km3gpu.pipeline.task import Task
 
 __all__ = ["DistributedRunner"]
 
-PATIENCE = "20s"  # how long to wait for a scheduler to answer
 START = 120.0  # seconds for the workers of a cluster of ours to start
 NO_WORKERS = 120.0  # seconds without any worker before the run gives up
 BEAT = 0.1  # seconds in which bundles that end are taken in together
@@ -100,17 +101,11 @@ class DistributedRunner:
             scheduler = self._ours.enter_context(self._jobs.cluster)
         elif scheduler == "local":
             scheduler = self._ours.enter_context(local_cluster(workers, memory, backend, readers))
-        if isinstance(scheduler, distributed.Client):
-            self._client = scheduler
-        else:
-            try:
-                self._client = self._ours.enter_context(distributed.Client(scheduler, timeout=PATIENCE))
-            except (OSError, ValueError) as error:
-                self._ours.close()
-                raise BackendError(
-                    f"no dask scheduler at {scheduler!r}: {error}",
-                    remedy="start one with `dask scheduler`, and workers with `dask worker ADDRESS`",
-                ) from error
+        try:
+            self._client = connect(scheduler, self._ours)
+        except BaseException:
+            self._ours.close()
+            raise
         self.workers = max(sum(self._client.ncores().values()), workers if ours else 1)
         self._backend = backend
         self._needs: dict[str, float] | None = None
@@ -129,6 +124,9 @@ class DistributedRunner:
         self._size = 1
         self._waiting: list[Task] = []
         self._alone: set[str] = set()  # chunks of bundles that dask gave up
+        self._suspects: deque[Task] = deque()
+        self._tried: set[str] = set()
+        self._trial = ""
         self._bundles: dict[str, tuple[Any, tuple[Task, ...]]] = {}
         self._fetching: tuple[Future[Any], list[str]] | None = None
         self._singly: deque[str] = deque()  # bundles whose receipts are to be fetched one by one
@@ -148,6 +146,8 @@ class DistributedRunner:
         """Say how many more chunks there may be: bundles are as large as is good for those that are left."""
         if self._handover is None:  # with readers apart chunks are few and large
             self._size = self._pace.size(self.workers, left, self._window)
+        if self._trying:
+            return []
         free = 2 * self.workers - len(self._bundles)
         return [None] * (self._window - self.busy if self._window else free * self._size)
 
@@ -163,7 +163,13 @@ class DistributedRunner:
     @property
     def busy(self) -> int:
         """Tasks that are not given back."""
-        return len(self._waiting) + sum(len(tasks) for _, tasks in self._bundles.values())
+        n = len(self._waiting) + len(self._suspects)
+        return n + sum(len(tasks) for _, tasks in self._bundles.values())
+
+    @property
+    def _trying(self) -> bool:
+        """Whether a chunk is to be tried with nothing else in work."""
+        return bool(self._suspects) or self._trial in self._bundles
 
     def wait(self, timeout: float) -> list[Outcome]:
         """Send what waits; wait until outcomes are there, at most `timeout` seconds, and give them.
@@ -214,16 +220,24 @@ class DistributedRunner:
 
     def _send(self) -> None:
         """Make futures of the tasks that wait: many in one graph, which is what costs the scheduler least."""
-        if not self._waiting:
+        if self._trying and self._bundles:
             return
+        trial = bool(self._suspects)
         cut = list(self._cut())
+        if trial:
+            cut = [(self._suspects.popleft(),)]
+        else:
+            self._waiting.clear()
+        if not cut:
+            return
         keys = [f"km3gpu-{self._run}-{b[0].id}-{b[0].attempt}-{len(b)}" for b in cut]
+        if trial:
+            self._trial = keys[0] = f"{keys[0]}-again"
         sealed = [seal(*b) for b in cut]
         if self._handover is not None:
             futures = self._handover.submit(keys, sealed, sys.path)
         else:
             futures = self._bundled(keys, cut, sealed)
-        self._waiting.clear()
         for key, future, bundle in zip(keys, futures, cut, strict=True):
             self._bundles[key] = (future, bundle)
             future.add_done_callback(lambda f: self._done.put(f.key))
@@ -231,12 +245,13 @@ class DistributedRunner:
     def _bundled(self, keys: list[str], cut: list[tuple[Task, ...]], sealed: list[bytes]) -> list[Any]:
         if self._needs is None:  # workers with a GPU may come later than the first chunks
             self._needs = gpus.resources(self._client, self._backend)
+        notes = [str(_notes(k, b)) if len(b) > 1 else "" for k, b in zip(keys, cut, strict=True)]
+        calls = [
+            call(bundles.run_bundle, s, n, sys.path, self._run) for s, n in zip(sealed, notes, strict=True)
+        ]
         futures: list[Any] = self._client.map(
-            bundles.run_bundle,
-            sealed,
-            [str(_notes(k, b)) if len(b) > 1 else "" for k, b in zip(keys, cut, strict=True)],
-            path=sys.path,
-            run=self._run,
+            pickle.loads,
+            calls,
             key=keys,
             pure=False,
             retries=0,
@@ -304,10 +319,19 @@ class DistributedRunner:
             words = "dask gave the chunk up after its workers died"
         elif self._client.status != "running":  # no chunk is to blame
             raise self._gone(error) from error
+        elif isinstance(error, ImportError):
+            worker, kind = "dask", "setup"
+            words = f"a worker cannot import km3gpu: {error}; install this km3gpu on all workers"
         else:  # whatever dask makes of a lost task
             worker, kind, words = "dask", "io", fault_of(error).message
         if len(tasks) == 1:
-            yield lost(tasks[0], worker, words, kind)
+            task = tasks[0]
+            if kind == "memory" and task.origin.n_entries == 1 and task.id not in self._tried:
+                # it may only have shared the workers of the culprit, and cannot be halved
+                self._tried.add(task.id)
+                self._suspects.append(task)
+            else:
+                yield lost(task, worker, words, kind)
             return
         # one of them is to blame, at most: those that are not done go again, each alone
         done = {r.id: r for r in bundles.noted(notes)}

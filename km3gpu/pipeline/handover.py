@@ -10,8 +10,11 @@ other dies, dask lets the chunk be read or made again.
 
 from __future__ import annotations
 
+import operator
+import pickle
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import distributed
@@ -19,27 +22,45 @@ import distributed
 from km3gpu.errors import BackendError
 from km3gpu.pipeline.gpus import GPU
 from km3gpu.pipeline.receipt import Receipt
-from km3gpu.pipeline.sealed import opened
+from km3gpu.pipeline.sealed import call, opened
 from km3gpu.pipeline.task import Read, read_chunk, run_chunk
 
-__all__ = ["MAKE", "READ", "Handover", "make_sealed", "read_sealed"]
+__all__ = ["MAKE", "READ", "Handed", "Handover", "read_sealed"]
 
 READ = "READ"
 MAKE = "MAKE"
 
 
-def read_sealed(data: bytes, path: Sequence[str]) -> Read | Receipt:
+@dataclass(frozen=True)
+class Handed:
+    """A chunk on its way; called, it makes the receipts of its parts (dask calls it where it arrives).
+
+    Attributes
+    ----------
+    read : Read or Receipt
+        The chunk, or why it could not be read.
+    data : bytes
+        Its task.
+    path : sequence of str
+        Folders to look for modules in.
+    """
+
+    read: Read | Receipt
+    data: bytes
+    path: Sequence[str]
+
+    def __call__(self) -> list[Receipt]:
+        """Make the parts."""
+        if isinstance(self.read, Receipt):
+            return [self.read]
+        (task,) = opened(self.data, self.path)
+        return [task if isinstance(task, Receipt) else run_chunk(task, self.read)]
+
+
+def read_sealed(data: bytes, path: Sequence[str]) -> Handed:
     """Read the chunk of a task; parameters as for `km3gpu.pipeline.sealed.opened`."""
     (task,) = opened(data, path)
-    return task if isinstance(task, Receipt) else read_chunk(task)
-
-
-def make_sealed(read: Read | Receipt, data: bytes, path: Sequence[str]) -> list[Receipt]:
-    """Make the parts of a chunk that `read_sealed` read; its receipt where it could not be."""
-    if isinstance(read, Receipt):
-        return [read]
-    (task,) = opened(data, path)
-    return [task if isinstance(task, Receipt) else run_chunk(task, read)]
+    return Handed(task if isinstance(task, Receipt) else read_chunk(task), data, path)
 
 
 class Handover:
@@ -90,19 +111,16 @@ class Handover:
     def submit(self, keys: Sequence[str], sealed: Sequence[bytes], path: Sequence[str]) -> list[Any]:
         """Make the futures of tasks: those of their receipts, since nobody else wants the chunks."""
         read = self._client.map(
-            read_sealed,
-            sealed,
-            path=path,
+            pickle.loads,
+            [call(read_sealed, s, path) for s in sealed],
             key=[f"{k}-read" for k in keys],
             pure=False,
             retries=0,
             resources={READ: 1},
         )
         made: list[Any] = self._client.map(
-            make_sealed,
+            operator.call,
             read,
-            sealed,
-            path=path,
             key=list(keys),
             pure=False,
             retries=0,

@@ -130,15 +130,15 @@ def make_runner(settings: RunSettings, memory: int | None, scheduler: Any = None
         name = "distributed" if apart else _alone(settings, memory)
     if scheduler is not None and name != "distributed":
         raise ConfigError(
-            f"a scheduler, but runner = {name!r}", remedy="take runner='distributed', or no scheduler"
+            f"a scheduler, but runner = '{name}'", remedy="take runner='distributed', or no scheduler"
         )
     if settings.readers and name != "distributed":
         raise ConfigError(
-            f"readers = {settings.readers}, but runner = {name!r}",
+            f"readers = {settings.readers}, but runner = '{name}'",
             remedy="take runner='distributed', or no readers: each worker then reads its own chunks",
         )
     if memory is not None and name in ("serial", "threads"):
-        raise ConfigError(f"runner {name!r} cannot limit memory", remedy="take runner='processes'")
+        raise ConfigError(f"runner '{name}' cannot limit memory", remedy="take runner='processes'")
     if name == "serial":
         if settings.workers > 1:
             raise ConfigError(f"{settings.workers} workers, but runner = 'serial'", remedy="take 'processes'")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pickle
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from km3gpu.errors import ConfigError
@@ -17,7 +17,7 @@ from km3gpu.pipeline.faults import Fault
 from km3gpu.pipeline.receipt import Receipt
 from km3gpu.pipeline.task import Task, run_chunk
 
-__all__ = ["opened", "run_sealed", "seal"]
+__all__ = ["call", "opened", "run_sealed", "seal"]
 
 
 def seal(*tasks: Task) -> bytes:
@@ -76,6 +76,26 @@ def opened(data: bytes, path: Sequence[str] = ()) -> Sequence[Task] | Sequence[R
         fault = Fault("setup", "ConfigError", words)
         return [Receipt(**label, state="failed", worker=worker, fault=fault) for label in labels]
     return tasks
+
+
+class _Call:
+    """Pickles as what its call gives: to open it is to call."""
+
+    def __init__(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        self._call = function, args
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return self._call
+
+
+def call(function: Callable[..., Any], *args: Any) -> bytes:
+    """Make bytes that ``pickle.loads`` calls a function with.
+
+    Dask opens the function of a task where it moves it, on its scheduler, which needs
+    no km3gpu then, and on the connections of its workers, where a module that is
+    missing ends the worker.  So it gets one that is everywhere.
+    """
+    return pickle.dumps(_Call(function, args))
 
 
 def run_sealed(data: bytes, path: Sequence[str] = ()) -> Receipt:

@@ -19,7 +19,7 @@ import pytest
 from km3gpu.errors import BackendError, ConfigError
 from km3gpu.pipeline import Receipt, Task, make_plan, read_recipe, run
 from km3gpu.pipeline.cluster import DistributedRunner
-from km3gpu.pipeline.handover import make_sealed, read_sealed
+from km3gpu.pipeline.handover import read_sealed
 from km3gpu.pipeline.localcluster import local_cluster
 from km3gpu.pipeline.sealed import seal
 from km3gpu.pipeline.task import Read, read_chunk, run_chunk
@@ -57,11 +57,11 @@ def test_a_chunk_that_another_process_read(task: Task) -> None:
 
 def test_a_chunk_that_cannot_be_read(task: Task) -> None:
     changed = replace(task, source=replace(task.source, digest="sha256:0", size=1))
-    read = read_sealed(seal(changed), ())
-    assert isinstance(read, Receipt)
-    assert read.fault is not None
-    assert "has changed since the plan was made" in read.fault.message
-    assert make_sealed(read, seal(changed), ()) == [read]
+    handed = read_sealed(seal(changed), ())
+    (receipt,) = handed()
+    assert receipt == handed.read
+    assert receipt.fault is not None
+    assert "has changed since the plan was made" in receipt.fault.message
 
 
 # -- on real workers -------------------------------------------------------------

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -10,12 +13,14 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import distributed
 import pytest
 
-from km3gpu.errors import BackendError, ConfigError, RunFailedError
+from km3gpu.errors import BackendError, ConfigError, Km3GpuError, RunFailedError
 from km3gpu.pipeline import Task, make_plan, read_recipe, resume, run
+from km3gpu.pipeline.connecting import same_dask
 from km3gpu.pipeline.sealed import run_sealed, seal
 
 PlanMaker = Callable[..., Path]
@@ -78,9 +83,46 @@ def test_the_same_bytes_from_dask(
 
 
 def test_no_scheduler_there(tmp_path: Path, odd: PlanMaker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("km3gpu.pipeline.cluster.PATIENCE", "1s")
+    monkeypatch.setattr("km3gpu.pipeline.connecting.PATIENCE", "1s")
     with pytest.raises(BackendError, match=r"no dask scheduler at 'tcp://127\.0\.0\.1:9'"):
         run(odd(), out=tmp_path / "out", scheduler="tcp://127.0.0.1:9")
+
+
+def test_clients_that_cannot_be_used(tmp_path: Path, odd: PlanMaker, client: distributed.Client) -> None:
+    closed = distributed.Client(client.scheduler.address)
+    closed.close()
+    for wrong, words in ((closed, "the dask client is closed"), (42, "scheduler = 42")):
+        with pytest.raises((BackendError, ConfigError), match=words):
+            run(odd(), out=tmp_path / "out", scheduler=wrong)
+
+
+def test_a_scheduler_of_another_version() -> None:
+    there = SimpleNamespace(
+        versions=lambda: {"packages": {"distributed": "1999.1.0"}}, address="tcp://there:1"
+    )
+    client = SimpleNamespace(scheduler=there, sync=lambda ask: ask())
+    with pytest.raises(BackendError, match=r"the dask scheduler runs distributed 1999\.1\.0, this is 20"):
+        same_dask(client)
+
+
+def test_a_worker_without_km3gpu_is_told_of_and_lives_on(
+    tmp_path: Path, odd: PlanMaker, client: distributed.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def absent(*_: object) -> bytes:
+        return pickle.dumps(Nowhere())
+
+    monkeypatch.setattr("km3gpu.pipeline.cluster.call", absent)
+    before = client.run(os.getpid)
+    with pytest.raises(Km3GpuError, match="a worker cannot import km3gpu: No module named 'nowhere'"):
+        run(odd(), out=tmp_path / "out", scheduler=client)
+    assert client.run(os.getpid) == before
+
+
+class Nowhere:
+    """Pickles as a call of a module that is not there."""
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return importlib.import_module, ("nowhere",)
 
 
 def test_no_worker_left(tmp_path: Path, odd: PlanMaker, monkeypatch: pytest.MonkeyPatch) -> None:
