@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import h5py
 import numpy as np
 
 from km3gpu.errors import DiskFullError, FormatError, Km3GpuError, TruncatedFileError
-from km3gpu.extras import installed, require
 from km3gpu.io.dataset import DataFile
 from km3gpu.io.filebytes import is_url, open_url
 
@@ -52,8 +52,9 @@ def open_hdf5(path: str) -> DataFile:
 @contextmanager
 def opened(path: str) -> Iterator[h5py.File]:
     """Open a file for as long as it is read, and say what is wrong with it as errors of ours."""
-    if installed("hdf5plugin"):
-        require("hdf5plugin", "hdf5")  # registers its filters
+    # registers its filters, where there is one that works; most files need none
+    with suppress(ImportError):
+        importlib.import_module("hdf5plugin")
     try:
         with h5py.File(open_url(path) if is_url(path) else path, "r") as file:
             yield file
