@@ -60,6 +60,15 @@ class Places:
     write_basket: int
     embedded: list[tuple[int, bytes]]
 
+    def spans(self) -> list[tuple[int, int]]:
+        """Give the bytes of the record that hold them."""
+        sizes = 4, 8, int(self.seek_dtype[-1])
+        return [(at, at + size * self.most) for at, size in zip(self.at, sizes, strict=True)]
+
+    def elsewhere(self, data: Any, n_entries: int, write_basket: int) -> Places:
+        """Give the same places of another record of this shape."""
+        return Places(data, self.at, self.most, self.seek_dtype, n_entries, write_basket, [])
+
     def work_out(self) -> Baskets:
         """Keep the baskets that exist: those on disk, then those in the tree's own record."""
         nbytes, entries, seek = (

@@ -12,7 +12,7 @@ from km3gpu.io.formats import open_data
 
 __all__ = ["open_file"]
 
-_KEEP = 64  # of 0.2 MB each; what was planned in this process is not looked into again to be read
+_KEEP = 16  # of 0.2 MB each
 _files: OrderedDict[tuple[Any, ...], DataFile] = OrderedDict()
 _lock = threading.Lock()
 

@@ -12,7 +12,8 @@ from km3gpu.io.basketplaces import Baskets, Places
 from km3gpu.io.cursor import UnreadableError
 from km3gpu.io.rootfile import Key, RootFile
 from km3gpu.io.streamers import Streamers, streamers
-from km3gpu.io.treerecord import Leaf, Node, parse_entries, parse_tree
+from km3gpu.io.treerecord import Leaf, Node, parse_entries
+from km3gpu.io.treeshapes import read_record
 
 __all__ = ["Branch", "Tree", "count_entries", "read_tree"]
 
@@ -207,7 +208,7 @@ def count_entries(file: RootFile, key: Key) -> int:
 
 
 def _read(file: RootFile, key: Key) -> Tree:
-    title, n_entries, nodes = parse_tree(file.cursor(key))
+    record = read_record(file.cursor(key))
     classes = streamers(file)
     branches: dict[str, Branch] = {}
     made: dict[int, Branch] = {}
@@ -225,9 +226,9 @@ def _read(file: RootFile, key: Key) -> Tree:
         for child in node.children:
             add(child, path)
 
-    for node in nodes:
+    for node in record.branches:
         add(node, "")
-    return Tree(key.path, title, n_entries, branches, file)
+    return Tree(key.path, record.title, record.n_entries, branches, file)
 
 
 def _branch(node: Node, path: str, classes: Streamers, made: dict[int, Branch], where: str) -> Branch:

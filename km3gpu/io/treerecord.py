@@ -13,7 +13,7 @@ from typing import Any
 from km3gpu.io.basketplaces import read_embedded, read_places
 from km3gpu.io.cursor import Cursor, UnreadableError
 
-__all__ = ["Leaf", "Node", "parse_entries", "parse_tree"]
+__all__ = ["Leaf", "Node", "Record", "parse_entries", "parse_tree"]
 
 _TREE = {
     16: struct.Struct(">qqqqdiiiqqqqq"),
@@ -22,13 +22,16 @@ _TREE = {
     19: struct.Struct(">qqqqqdiiiiIqqqqqq"),
     20: struct.Struct(">qqqqqdiiiiIqqqqqq"),
 }
-_N_RANGES = 10  # place of the number of cluster ranges in versions 19 and 20
+_N_RANGES = 10  # place of the number of cluster ranges in versions 19 and 20 ...
+_RANGES_AT = 64  # ... and its byte
 _BRANCH = {
     10: struct.Struct(">iiiiqiIiqqq"),
     11: struct.Struct(">iiiiqiIiqqqq"),
     12: struct.Struct(">iiiiqiIiqqqq"),
 }
 _BRANCH_13 = struct.Struct(">iiiiq"), struct.Struct(">iIiqqqq")
+_FIRST = _BRANCH_13[0].size  # bytes of a branch's numbers before its I/O features
+_WRITE_BASKET, _MOST, _ENTRIES, _UNPACKED = 12, 4, 12, -16  # bytes of a branch's numbers; from its end
 _ELEMENT = {8: struct.Struct(">Iiiiii"), 9: struct.Struct(">Iiiiii"), 10: struct.Struct(">IHiiii")}
 _LEAF = struct.Struct(">iiiBB")
 
@@ -82,6 +85,9 @@ class Node:
         Bytes of all baskets when decompressed.
     children, leaves : list
         What is below.
+    numbers : (int, int, int)
+        Where in the record stand the basket that is written next, the number
+        of entries and `unpacked_bytes`.
     """
 
     name: str = ""
@@ -96,6 +102,52 @@ class Node:
     unpacked_bytes: int = 0
     children: list[Node] = field(default_factory=list)
     leaves: list[Leaf] = field(default_factory=list)
+    numbers: tuple[int, int, int] = (0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Record:
+    """A TTree's record, parsed.
+
+    Attributes
+    ----------
+    title : str
+    n_entries : int
+    branches : list of Node
+        Those right below the tree.
+    nodes : list of Node
+        All branches, in the order of the record.
+    begin, end : int
+        The bytes that were looked at.
+    entries_at : int
+        Where `n_entries` stands.
+    free : list of (int, int)
+        Bytes in which records of one shape differ: numbers that shape nothing.
+    alone : bool
+        Baskets lie in the record, so that hardly another has its shape.
+    """
+
+    title: str
+    n_entries: int
+    branches: list[Node]
+    nodes: list[Node]
+    begin: int
+    end: int
+    entries_at: int
+    free: list[tuple[int, int]]
+    alone: bool
+
+
+class _Parsing(Cursor):
+    """A cursor that collects what it passes."""
+
+    __slots__ = ("alone", "free", "nodes")
+
+    def __init__(self, c: Cursor) -> None:
+        super().__init__(c.data, c.pos, c.shift)
+        self.free: list[tuple[int, int]] = []
+        self.nodes: list[Node] = []
+        self.alone = False
 
 
 def parse_entries(c: Cursor) -> int:
@@ -118,44 +170,54 @@ def _head(c: Cursor) -> tuple[int, str, tuple[Any, ...]]:
     return version, title, head
 
 
-def parse_tree(c: Cursor) -> tuple[str, int, list[Node]]:
-    """Parse a TTree's record: (title, number of entries, branches).
+def parse_tree(cursor: Cursor) -> Record:
+    """Parse a TTree's record.
 
     Raises
     ------
     UnreadableError
         It does not parse, or has a version that is not known.
     """
+    c = _Parsing(cursor)
     version, title, head = _head(c)
+    at, begin = c.pos, c.pos - _TREE[version].size
     if version >= 19:
+        c.free += [(begin, begin + _RANGES_AT), (begin + _RANGES_AT + 4, at)]
         for _ in range(2):  # ends and sizes of cluster ranges
             c.pos += 1
             c.array(">i8", head[_N_RANGES])
+            c.free.append((c.pos - 8 * head[_N_RANGES], c.pos))
+    else:
+        c.free.append((begin, at))
     if version >= 20:
         c.skip_object()  # I/O features
-    return title, head[0], [x for x in c.object_array(_make) if isinstance(x, Node)]
+    branches = [x for x in c.object_array(_make) if isinstance(x, Node)]
+    return Record(title, head[0], branches, c.nodes, cursor.pos, c.pos, begin, c.free, c.alone)
 
 
-def _make(c: Cursor, class_name: str, register: Any) -> Any:
+def _make(c: _Parsing, class_name: str, register: Any) -> Any:
     if class_name in ("TBranch", "TBranchElement", "TBranchObject"):
         return _branch(c, class_name == "TBranchElement", register)
     if class_name.startswith("TLeaf"):
         return _leaf(c, class_name, register)
     if class_name == "TBasket":
+        c.alone = True
         return read_embedded(c)
     c.skip_object()
     return None
 
 
-def _branch(c: Cursor, is_element: bool, register: Any) -> Node:
+def _branch(c: _Parsing, is_element: bool, register: Any) -> Node:
     node = Node(is_element=is_element)
     register(node)
+    c.nodes.append(node)
     version, stop = c.version()
     element_version, base_stop = version, stop
     if is_element:
         version, base_stop = c.version()
     node.name, _ = c.named()
     c.skip_object()  # fill attributes
+    begin = c.pos
     if version == 13:
         head = c.fields(_BRANCH_13[0])
         c.skip_object()  # I/O features
@@ -164,12 +226,17 @@ def _branch(c: Cursor, is_element: bool, register: Any) -> Node:
         head = c.fields(_BRANCH[version])
     else:
         raise UnreadableError(f"branch {node.name!r} has version {version}, km3gpu reads 10 to 13")
+    end = c.pos
+    second = end - (_BRANCH_13[1].size if version == 13 else _BRANCH[version].size - _FIRST)
+    node.numbers = begin + _WRITE_BASKET, second + _ENTRIES, end + _UNPACKED
+    c.free += [(begin, begin + _FIRST), (second, second + _MOST), (second + _MOST + 4, end)]
     write_basket, most, n_entries = head[3], head[6], head[8]
     node.unpacked_bytes = max(head[-2], 0)
     node.children = [x for x in c.object_array(_make) if isinstance(x, Node)]
     node.leaves = [x for x in c.object_array(_make) if isinstance(x, Leaf)]
     embedded = [x for x in c.object_array(_make) if isinstance(x, tuple)]
     node.places = read_places(c, version, most, n_entries, write_basket, embedded)
+    c.free += node.places.spans()
     if is_element:
         if base_stop >= 0:
             c.pos = base_stop
@@ -185,7 +252,7 @@ def _branch(c: Cursor, is_element: bool, register: Any) -> Node:
     return node
 
 
-def _leaf(c: Cursor, class_name: str, register: Any) -> Leaf:
+def _leaf(c: _Parsing, class_name: str, register: Any) -> Leaf:
     leaf = Leaf(class_name)
     register(leaf)
     _, stop = c.version()
@@ -198,5 +265,6 @@ def _leaf(c: Cursor, class_name: str, register: Any) -> Leaf:
     leaf.count = count if isinstance(count, Leaf) else None
     if stop < 0:
         raise UnreadableError("a leaf without byte count")
+    c.free.append((c.pos, stop))  # the least and the greatest value
     c.pos = stop
     return leaf
