@@ -100,7 +100,7 @@ def test_compiled_code_is_kept_and_renewed_when_a_scalar_function_changes(tmp_pa
         (tmp_path / "scalar_part.py").write_text(scalar.format(value))
         done = subprocess.run(
             [sys.executable, "one.py"], cwd=tmp_path, capture_output=True, text=True, check=True,
-            env={"PYTHONPATH": str(PACKAGE.parents[1]), "PATH": ""},
+            env={"PYTHONPATH": str(PACKAGE.parents[1]), "PATH": "", "PYTHONDONTWRITEBYTECODE": "1"},
         )  # fmt: skip
         return done.stdout.strip()
 

@@ -19,6 +19,8 @@ _DIFFERING = 243  # ... and of which so many may differ where a dictionary pays
 _FIRST_BITS = 13  # of the places in a table of distinct values
 _STRIP = 1024  # values that are split at a time, from the nearest cache
 _BLOCK, _MINI = 128, 32  # values whose differences have one minimum, and one width
+# Indices of the inner loops are unsigned: numba then leaves out the handling of negative ones.
+_0, _1, _8 = np.uint64(0), np.uint64(1), np.uint64(8)
 
 
 @register_jitable
@@ -35,23 +37,24 @@ def _varint(out, p, value):
 @register_jitable
 def _pack(values, width, out, p):
     """Write the `width` lower bits of values, the first in the lowest, and zeros to the end of a byte."""
-    word, bits = np.uint64(0), 0
+    word, bits, at, wide = _0, _0, np.uint64(p), np.uint64(width)
+    whole = np.uint64(64)
     for i in range(len(values)):
-        value = np.uint64(values[i])
-        word |= value << np.uint64(bits)
-        bits += width
-        if bits >= 64:
-            for k in range(8):
-                out[p + k] = np.uint8(word >> np.uint64(8 * k))
-            p += 8
-            bits -= 64
-            word = value >> np.uint64(width - bits) if bits else np.uint64(0)
-    while bits > 0:
-        out[p] = np.uint8(word & np.uint64(0xFF))
-        word >>= np.uint64(8)
-        bits -= 8
-        p += 1
-    return p
+        value = np.uint64(values[np.uint64(i)])
+        word |= value << bits
+        bits += wide
+        if bits >= whole:
+            for k in range(8):  # one store
+                out[at + np.uint64(k)] = np.uint8(word >> np.uint64(8 * k))
+            at += _8
+            bits -= whole
+            word = value >> (wide - bits) if bits > _0 else _0
+    while bits > _0:
+        out[at] = np.uint8(word & np.uint64(0xFF))
+        word >>= _8
+        bits = bits - _8 if bits > _8 else _0
+        at += _1
+    return np.int64(at)
 
 
 @block
@@ -95,9 +98,11 @@ def runs(values, width, out):
 
 @register_jitable
 def _alike(values, i):
-    different = values[i] ^ values[i + 1]
+    at = np.uint64(i)
+    first = values[at]
+    different = first ^ values[at + _1]
     for k in range(2, 8):
-        different |= values[i] ^ values[i + k]
+        different |= first ^ values[at + np.uint64(k)]
     return different == 0
 
 
@@ -145,14 +150,14 @@ def dictionary(values, keys, indices):
 @register_jitable
 def _number(values, begin, table, bits, keys, found, indices):
     """Go on until a quarter of the table is full; give where that was, and how many differ."""
-    mask = (1 << bits) - 1
+    mask = np.uint64((1 << bits) - 1)
     most = min(len(keys), 1 << (bits - 2))
     for i in range(begin, len(values)):
-        value = values[i]
-        at = _place(value, bits)
+        value = values[np.uint64(i)]
+        at = np.uint64(_place(value, bits))
         index = table[at]
-        while index >= 0 and keys[index] != value:
-            at = (at + 1) & mask
+        while index >= 0 and keys[np.uint64(index)] != value:
+            at = (at + _1) & mask
             index = table[at]
         if index < 0:
             if found == most:
@@ -161,7 +166,7 @@ def _number(values, begin, table, bits, keys, found, indices):
             table[at] = index
             keys[found] = value
             found += 1
-        indices[i] = index
+        indices[np.uint64(i)] = index
     return len(values), found
 
 
