@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
-from collections.abc import Iterable, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,9 @@ from km3gpu.stages.runs import Runs
 from km3gpu.stages.stage import needed
 
 __all__ = ["HIDDEN_TABLES", "choose_columns", "make_plan"]
+
+_THREADS = 8
+_Looked = tuple[Input, dict[str, tuple[str, ...]], list[Origin]]
 
 HIDDEN_TABLES = ("frames",)
 """Tables that a file may have beside those that it shows (see `km3gpu.io.events`)."""
@@ -73,8 +77,7 @@ def make_plan(recipe: Recipe, files: Iterable[str] | None = None) -> Plan:
                     remedy="let the patterns not overlap",
                 )
     recipe = _sized(recipe, next(iter(paths)), paths)
-    with ThreadPoolExecutor(8) as pool:  # hashing lets go of the GIL
-        data = list(pool.map(lambda p: _look(p, recipe, paths[p]), paths))
+    data = list(_look_at_all(paths, recipe))
     _check_alike([i for i, _, _ in data], [c for _, c, _ in data])
     sums = totalled(recipe.stages, [(i.label, i.files) for i, _, _ in data])
     data = [
@@ -87,7 +90,7 @@ def make_plan(recipe: Recipe, files: Iterable[str] | None = None) -> Plan:
         tagged(sink.name, paths.items())
     calibration = dict.fromkeys(f for s in recipe.stages for f in s.inputs())
     calibration |= dict.fromkeys(f for i, _, _ in data for f in files_of(i.files))
-    inputs = [i for i, _, _ in data] + [_input(p, "calibration") for p in calibration]
+    inputs = [i for i, _, _ in data] + [Input(p, "calibration", *identify(p)) for p in calibration]
     chunks = []
     history = recipe.history
     order = tuple(f"{table}/{name}" for table, names in data[0][1].items() for name in names)
@@ -116,21 +119,39 @@ def make_plan(recipe: Recipe, files: Iterable[str] | None = None) -> Plan:
     )
 
 
-def _input(path: str, role: str, how: str = "content") -> Input:
-    return Input(path, role, *identify(path, how))
-
-
 def _sized(recipe: Recipe, first: str, labels: Mapping[str, str]) -> Recipe:
     """Let the first file say how large a chunk is to be, where nobody did."""
     if recipe.source.chunk != "auto":
         return recipe
     one = replace(recipe, source=replace(recipe.source, chunk=1 << 62))
-    about, columns, _ = _look(first, one, labels[first])
+    mark = functools.partial(identify, first, recipe.source.identity)
+    about, columns, _ = _look(first, one, labels[first], mark)
     size = auto_chunk(recipe, about.kind, columns)
     return replace(recipe, source=replace(recipe.source, chunk=size))
 
 
-def _look(path: str, recipe: Recipe, label: str) -> tuple[Input, dict[str, tuple[str, ...]], list[Origin]]:
+def _look_at_all(labels: Mapping[str, str], recipe: Recipe) -> Iterator[_Looked]:
+    """Look into all data files, in their order.
+
+    Hashing lets go of the GIL, what is looked at does not: threads that all do both are in
+    each other's way.  Where nothing is hashed, waiting for files is what threads gain from.
+    """
+    how = recipe.source.identity
+    hashed = how == "content" and not any(map(is_url, labels))
+    with ThreadPoolExecutor(_THREADS) as pool:
+        if not hashed:
+            yield from pool.map(lambda p: _look(p, recipe, labels[p], lambda: identify(p, how)), labels)
+            return
+        marks = [pool.submit(identify, path, how) for path in labels]
+        try:
+            for (path, label), mark in zip(labels.items(), marks, strict=True):
+                yield _look(path, recipe, label, mark.result)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _look(path: str, recipe: Recipe, label: str, identified: Callable[[], tuple[str, int, int]]) -> _Looked:
     """Open one data file, once: what it is, which of its columns are to be read, and in what chunks."""
     source = io.open(path, tree=recipe.source.tree)
     dataset = open_file(path).dataset(source.tree)
@@ -139,7 +160,7 @@ def _look(path: str, recipe: Recipe, label: str) -> tuple[Input, dict[str, tuple
     check_columns(recipe, source.kind, columns, {**source.tables, **hidden}, path)
     files = resolve(recipe.stages, source)
     about = dataclasses.replace(
-        _input(path, "data", recipe.source.identity),
+        Input(path, "data", *identified()),
         label=label,
         files=files,
         history=recipe.history_of(label, files),
