@@ -109,8 +109,11 @@ def check_keys(section: Section, known: Iterable[str]) -> None:
 def check_type(key: str, value: Any, hint: Any, where: str) -> None:
     """Raise the `ConfigError` that names a value of the wrong type, where the type is a plain one."""
     options = _options(hint)
-    if all(o in (bool, int, float, str, type(None)) for o in options):
-        _as_type(key, value, options, where)
+    plain = tuple(o for o in options if o in (bool, int, float, str, type(None)))
+    # a text may stand for an object, a number never does
+    named = str in plain and all(isinstance(o, type) and o not in (Any, object) for o in options)
+    if plain == options or (named and isinstance(value, bool | int | float)):
+        _as_type(key, value, plain, where)
 
 
 def _unknown(key: str, known: Iterable[str], kind: str, where: str | None) -> ConfigError:

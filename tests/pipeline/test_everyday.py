@@ -203,6 +203,7 @@ BAD = {
     ),
     "[[stage]]\nuse='select'\nhits=\"tot == 'x'\"": "'x' is a text, compared with numbers (in PLAN, line 5)",
     "[[stage]]\nuse='select'\nhits=3": "hits = 3 is of the wrong type (in PLAN, line 5); give a text",
+    "[[stage]]\nuse='calibrate'\ndetector=3": "detector = 3 is of the wrong type (in PLAN, line 5)",
     "[[stage]]\nuse='sort'\nby='tot'\ndescending='yes'": "'yes' is of the wrong type (in PLAN, line 6)",
     "[[stage]]\nuse='split'\nshares={run_id=0.5, b=0.5}": "a column 'run_id' already (in PLAN, line 5)",
     "[[stage]]\nuse='split'\nshares='train'": "shares = 'train' (in PLAN, line 5); give names and fractions",
